@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cancellation: main's signal handler raises it, every wait and transfer watches it. */
+#ifndef COMMON_CANCEL_H
+#define COMMON_CANCEL_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "common/error.h"
+
+struct cancel {
+	volatile sig_atomic_t signal; /* the signal that came, 0 while none has */
+	int read_fd;                  /* becomes readable when it is raised, and stays so; for poll() */
+	int write_fd;
+};
+
+/* Opens the pipe behind it; cancel_close releases it. */
+int cancel_open(struct cancel *cancel, struct error *err);
+void cancel_close(struct cancel *cancel);
+/* Async-signal-safe. */
+void cancel_raise(struct cancel *cancel, int signal);
+/* A NULL cancel is never raised. */
+bool cancel_raised(const struct cancel *cancel);
+/* 0 while it has not been raised, else -1 and ERROR_CANCELLED, which names the signal. */
+int cancel_check(const struct cancel *cancel, struct error *err);
+/* Takes a raised one back, so that the clean-up after it can do its own calls; a further signal raises it again. */
+void cancel_clear(struct cancel *cancel);
+
+#endif

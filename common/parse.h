@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strict readers for numbers and times in text. Nothing before, nothing behind, no overflow, no locale. */
+#ifndef COMMON_PARSE_H
+#define COMMON_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decimal digits only. true and *ret_value on success. */
+bool parse_u64(const char *text, uint64_t *ret_value);
+/* An optional '-', then digits. */
+bool parse_i64(const char *text, int64_t *ret_value);
+/* AWS's times, "2026-01-31T10:20:30Z" or with a fraction, as seconds since 1970. */
+bool parse_iso8601(const char *text, int64_t *ret_seconds);
+/* HTTP's Date header, "Sat, 31 Jan 2026 10:20:30 GMT". */
+bool parse_http_date(const char *text, int64_t *ret_seconds);
+/* A resource id such as vol-0123456789abcdef0: the prefix ("vol-"), then 8 or 17 lower-case hex digits. */
+bool parse_aws_id(const char *text, const char *prefix);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes with all three standard streams on pipes of ours, so that none keeps the parent's standard error open. */
+#ifndef COMMON_PROCESS_H
+#define COMMON_PROCESS_H
+
+#include <sys/types.h>
+
+#include "common/deadline.h"
+#include "common/error.h"
+#include "common/runtime.h"
+
+struct process {
+	pid_t pid;  /* 0: not running (any more) */
+	int in_fd;  /* our end of its standard input; -1 when closed */
+	int out_fd; /* its standard output */
+	int err_fd; /* its standard error */
+};
+
+/* Starts argv (argv[0] looked up in PATH unless it has a slash) with the parent's environment, default signal
+ * dispositions, and no other descriptor of ours. ERROR_IO with the name when it cannot be started. */
+int process_start(char *const argv[], struct process *ret_process, struct error *err);
+/* Waits until it has ended, at most until the deadline (then ERROR_TIMEOUT and it still runs).
+ * *ret_status as waitpid gives it. */
+int process_wait(struct process *process, const struct clock *clock, struct deadline deadline, int *ret_status,
+		 struct error *err);
+/* Closes our ends; SIGTERM; SIGKILL after grace_ms; reaps it. Safe to call twice, and on one that never started. */
+void process_stop(struct process *process, const struct clock *clock, int64_t grace_ms);
+/* "exited with status 3", "was killed by signal 9 (Killed)": for messages. */
+const char *process_describe(int status, char *text, size_t size);
+
+#endif

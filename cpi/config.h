@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration: the incumbent's cpi.json (cloud.properties.{aws,agent,registry,debug,stemcell}), the request's context
+ * over it (shallowly over aws), and what the environment adds. Read once, checked once, then plain values. */
+#ifndef CPI_CONFIG_H
+#define CPI_CONFIG_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/json_read.h"
+#include "cpi/aws/client.h"
+
+#define CONFIG_MAX_BYTES ((size_t)8 * 1024 * 1024)
+#define CONFIG_API_VERSION_MAX 3
+#define CONFIG_DEFAULT_MAX_RETRIES 2 /* DEFAULT_MAX_RETRIES of the original, when the file has none */
+
+enum config_builder { CONFIG_BUILDER_AUTO, CONFIG_BUILDER_LOCAL, CONFIG_BUILDER_SSH, CONFIG_BUILDER_DIRECT };
+
+struct config_stemcell {
+	enum config_builder builder;
+	const char *onhost_path; /* NULL: found beside cpi, else in PATH */
+	bool skip_zero_blocks;
+	bool lab;                      /* tests only: onhost takes the lab's devices */
+	const char *lab_devices;       /* tests only: stands for /dev/disk/by-id where there are no loop devices */
+	const struct json *properties; /* an object or NULL: override the stemcell's cloud properties; our own keys
+					* (builder, ssh, onhost_path …) are not to be taken from it */
+};
+
+struct config {
+	struct aws_settings aws;
+	const char *metadata_endpoint; /* NULL: the SDKs' variables, then the well-known address */
+	bool encrypted;
+	const char *kms_key_arn; /* NULL: the account's default key */
+	struct config_stemcell stemcell;
+	int api_version; /* the highest that info offers: debug.cpi.api_version lowers it */
+	double time_scale; /* debug.cpi.time_scale, 1.0 by default */
+	const struct json *aws_properties; /* all of aws, context merged in */
+	const struct json *agent;
+	const struct json *registry;
+};
+
+/* Reads and parses the file. ERROR_CONFIG names it. */
+int config_read(const char *path, struct arena *arena, const struct json **ret_root, struct error *err);
+/* context may be NULL. ERROR_CONFIG names the property and says what it should be; the incumbent's checks and texts
+ * ("missing configuration parameters > aws:region, or aws:ec2_endpoint and aws:elb_endpoint" …) are kept. */
+int config_build(const struct json *root, const struct json *context, struct arena *arena, struct config *ret_config,
+		 struct error *err);
+
+#endif

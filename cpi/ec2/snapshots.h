@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EBS snapshots: CreateSnapshot, DeleteSnapshot, DescribeSnapshots, and the wait for "completed". */
+#ifndef CPI_EC2_SNAPSHOTS_H
+#define CPI_EC2_SNAPSHOTS_H
+
+#include "cpi/ec2/client.h"
+#include "cpi/ec2/wait.h"
+
+struct snapshot {
+	const char *id;
+	const char *state; /* pending, completed, error, recoverable, recovering */
+	const char *state_message;
+	const char *progress; /* "40%" */
+	const char *volume_id;
+	const char *description;
+	uint64_t volume_size_gib;
+	bool encrypted;
+	struct ec2_tags tags;
+};
+
+/* EC2 takes no client token here: after a lost answer the snapshot is looked up by the tag unique_tag (one of tags, whose
+ * value no other snapshot of the account has) before the call is made again. */
+int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *volume_id, const char *description,
+		    struct ec2_tags tags, const struct ec2_tag *unique_tag, struct snapshot *ret_snapshot,
+		    struct error *err);
+/* Gone already counts as success. */
+int snapshot_delete(struct ec2_client *ec2, const char *snapshot_id, bool *ret_existed, struct error *err);
+/* By ids, or by filters among the account's own; paged to the end. */
+int snapshot_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,
+		      struct snapshot **ret_snapshots, size_t *ret_count, struct error *err);
+int snapshot_wait_completed(struct ec2_client *ec2, const char *snapshot_id, const struct wait_options *wait,
+			    struct error *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CreateTags, and the limits of tags: keys are cut at 127 and values at 255 Unicode characters, as the original does. */
+#ifndef CPI_EC2_TAGS_H
+#define CPI_EC2_TAGS_H
+
+#include "cpi/ec2/client.h"
+
+#define TAG_KEY_MAX 127   /* MAX_TAG_KEY_LENGTH */
+#define TAG_VALUE_MAX 255 /* MAX_TAG_VALUE_LENGTH */
+
+int tags_create(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tags tags, struct error *err);
+/* The text cut to max characters (not bytes), in the arena; NULL when memory runs out. */
+const char *tags_cut(struct arena *arena, const char *text, size_t max);
+/* The value of that key, NULL when there is none. */
+const char *tags_get(struct ec2_tags tags, const char *key);
+
+#endif

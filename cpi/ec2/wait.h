@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one loop behind all waits: looks quickly first and backs off to 15 s (jittered), ends at once on a failed state with
+ * AWS's reason, on a deadline with what was seen last, and on cancellation. */
+#ifndef CPI_EC2_WAIT_H
+#define CPI_EC2_WAIT_H
+
+#include "cpi/ec2/client.h"
+
+struct wait_options {
+	int64_t limit_ms;  /* 0: the wait's own default, in its source file */
+	bool just_created; /* this call made it: NotFound is eventual consistency, not the answer */
+};
+
+enum wait_look { WAIT_AGAIN, WAIT_DONE };
+
+/* One look. 0 and *ret_look with a text of what was seen ("state pending, 40%") in seen; -1 ends the wait. scratch is
+ * emptied before each look. */
+typedef int (*wait_look_fn)(void *self, struct arena *scratch, enum wait_look *ret_look, char *seen, size_t seen_size,
+			    struct error *err);
+
+/* what: "volume vol-… to be available", for the log and the time-out's message. */
+int wait_until(struct ec2_client *ec2, const char *what, int64_t limit_ms, wait_look_fn look, void *self,
+	       struct error *err);
+
+#endif
