@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+# GNU make, one file. `make help` lists the targets. BUILD=DIR builds elsewhere; SANITIZE=address,undefined (or thread)
+# builds under build/sanitize-…; CC=clang works as well. The targets for newcomers (demo, test) first install what is
+# missing and then start make anew, because only then pkg-config finds it.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+COVERAGE ?=
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# make anew, for what must come after something else
+AGAIN = $(MAKE) --no-print-directory -j$(JOBS)
+
+comma := ,
+ifneq ($(SANITIZE),)
+BUILD ?= build/sanitize-$(subst $(comma),-,$(SANITIZE))
+else ifneq ($(COVERAGE),)
+BUILD ?= build/coverage
+else
+BUILD ?= build
+endif
+
+PKG_CONFIG ?= pkg-config
+pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+
+CPI_PACKAGES := libcurl libcrypto expat
+ONHOST_PACKAGES := libcurl libcrypto libudev blkid zlib libarchive libzstd liblzma
+PACKAGES := $(sort $(CPI_PACKAGES) $(ONHOST_PACKAGES))
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wnull-dereference -Wimplicit-fallthrough
+WERROR ?= -Werror
+OPT ?= -O2
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCPI_VERSION='"$(VERSION)"' $(call pkg_cflags,$(PACKAGES))
+CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIE -fstack-protector-strong -fno-common \
+	-ffunction-sections -fdata-sections
+LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections
+ifeq ($(SANITIZE),)
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+CFLAGS += -fstack-clash-protection
+else
+CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+ifneq ($(COVERAGE),)
+OPT := -O0
+CPPFLAGS += -U_FORTIFY_SOURCE
+CFLAGS += --coverage
+LDFLAGS += --coverage
+endif
+
+CPI_LIBS := $(call pkg_libs,$(CPI_PACKAGES))
+ONHOST_LIBS := $(call pkg_libs,$(ONHOST_PACKAGES))
+
+COMMON_SRC := $(sort $(wildcard common/*.c))
+CPI_SRC := $(sort $(filter-out cpi/main.c,$(wildcard cpi/*.c cpi/*/*.c cpi/*/*/*.c)))
+ONHOST_SRC := $(sort $(filter-out onhost/main.c,$(wildcard onhost/*.c)))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_HELPERS := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+REPLAY_TESTS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+
+.DELETE_ON_ERROR:
+.PHONY: all help deps venv demo test test-long check unit integration bench coverage lint fuzz sanitize valgrind \
+	install clean
+all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+$(BUILD)/cpi: $(BUILD)/obj/cpi/main.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+
+$(BUILD)/onhost: $(BUILD)/obj/onhost/main.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
+
+$(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
+$(BUILD)/libcpi.a: $(call objects,$(CPI_SRC))
+$(BUILD)/libonhost.a: $(call objects,$(ONHOST_SRC))
+$(BUILD)/lib%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# the flags are a prerequisite: other flags, other objects
+$(BUILD)/flags: FORCE
+	@$(PKG_CONFIG) --exists $(PACKAGES) || { echo "libraries are missing: 'make deps' installs them" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' > $@
+.PHONY: FORCE
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -include common/banned.h $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+TEST_ARCHIVES := $(BUILD)/libcpi.a $(BUILD)/libonhost.a $(BUILD)/libcommon.a
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call objects,$(UNIT_HELPERS)) $(TEST_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(WRAP_ALLOC) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS) -lcmocka
+
+$(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
+
+# a driver for comparing the signer with another implementation
+$(BUILD)/tests/sign_driver: $(BUILD)/obj/tests/tools/sign_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+
+VENV := build/venv
+$(VENV)/done: tests/lab/requirements.txt
+	@echo "installing the Python packages of $< under $(VENV)"
+	@rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+venv: $(VENV)/done ## the Python environment of the lab, under build/venv
+
+deps: ## install the Debian packages that building needs (as root)
+	@tests/setup build
+
+demo: ## the main job on a local lab: a stemcell becomes an AMI, everything shown
+	@tests/setup build demo
+	@$(AGAIN) all venv
+	@BUILD=$(BUILD) $(VENV)/bin/python tests/lab/demo.py
+
+test: ## all tests, installing what they need
+	@tests/setup build demo test
+	@$(AGAIN) check
+
+check: ## all tests, with what is installed
+	@$(AGAIN) unit
+	@$(AGAIN) integration
+
+unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora replayed
+	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $(TEST_WRAPPER) $$t; done
+	@set -e; for t in $(REPLAY_TESTS); do \
+		$(TEST_WRAPPER) $$t tests/fuzz/corpus/$$(basename $$t | sed 's/^replay_//'); done
+
+MARKS ?= not long
+PYTEST_ARGS ?=
+integration: all $(VENV)/done $(BUILD)/tests/sign_driver ## both programs as users run them, against the lab
+	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
+		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
+
+# --- what takes longer ------------------------------------------------------------------------------------------------
+
+test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
+	@tests/setup build demo test lint
+	$(AGAIN) check MARKS="long or not long"
+	$(AGAIN) lint sanitize valgrind
+	$(AGAIN) fuzz FUZZ_SECONDS=600
+
+sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
+	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
+	$(AGAIN) SANITIZE=thread unit
+
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --track-fds=no
+valgrind: all ## unit tests and one whole create_stemcell under valgrind
+	$(AGAIN) unit TEST_WRAPPER="$(VALGRIND)"
+	$(AGAIN) integration MARKS=valgrind_run PYTEST_ARGS="-s" CPI_WRAPPER="$(VALGRIND)"
+
+BENCH_MIB ?= 3072
+BENCH_ROUNDS ?= 5
+bench: ## measure: image to device against tar | dd, and what cpi info costs; writes build/bench.json
+	@tests/setup build demo
+	@$(AGAIN) all venv
+	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
+
+coverage: ## line coverage of the C code by unit and integration tests
+	@tests/setup build demo test lint
+	find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(AGAIN) COVERAGE=1 check
+	@mkdir -p build/coverage/html
+	gcovr --root . --object-directory build/coverage --filter 'common/' --filter 'cpi/' --filter 'onhost/' \
+		--print-summary --fail-under-line 85 --html-details build/coverage/html/index.html \
+		--txt build/coverage/coverage.txt
+	@cat build/coverage/coverage.txt
+
+lint: ## layers, headers, scripts, man pages, static analysis
+	@tests/setup build demo test lint
+	@$(AGAIN) venv
+	tests/lint --cppflags "$(CPPFLAGS)"
+
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON_SRC) $(CPI_SRC) $(ONHOST_SRC)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) -include common/banned.h $(FUZZ_FLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c,$^) $(CPI_LIBS) $(ONHOST_LIBS)
+fuzz: ## each fuzzer for FUZZ_SECONDS (60), from its committed corpus
+	@tests/setup build test lint
+	@$(AGAIN) fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do name=$$(basename $$f | sed 's/^fuzz_//'); mkdir -p build/fuzz-corpus/$$name; \
+		echo "== $$f for $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=build/fuzz-corpus/$$name- build/fuzz-corpus/$$name tests/fuzz/corpus/$$name; done
+
+install: all ## install programs and man pages below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
+	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
+	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
+	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
+
+clean: ## remove build/, except the Python environment
+	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true

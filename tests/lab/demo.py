@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`make demo`: the main job on a local lab, everything shown. A heavy stemcell becomes an AMI through cpi and onhost; a VM
+record, a disk and a snapshot are made from it; everything is torn down; the last line compares checksums."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+import boto3
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+SIZE_MIB = int(os.environ.get("DEMO_MIB", "512"))
+
+
+def say(text):
+    print(f"\n== {text}", flush=True)
+
+
+def lab(*args):
+    subprocess.run([os.path.join(HERE, "lab"), *args], check=True)
+
+
+def read_env(path):
+    with open(path, encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+
+
+def show_log(stream):
+    """The log as it comes: progress is seen while the image is written."""
+    for line in stream:
+        print("  log: " + line.rstrip(), flush=True)
+
+
+def cpi(config, method, *arguments):
+    """One call as the Director makes it. Shows request, log and answer, and returns the result."""
+    request = {
+        "method": method,
+        "arguments": list(arguments),
+        "context": {"director_uuid": "8ab4f2a6-demo", "request_id": "cpi-" + method},
+        "api_version": 2,
+    }
+    print("  request: " + json.dumps(request), flush=True)
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.environ.get("HOME", "/"),
+                   "TMPDIR": tempfile.gettempdir()}
+    process = subprocess.Popen([os.path.join(BUILD, "cpi"), config], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=environment)
+    log = threading.Thread(target=show_log, args=(process.stderr,))
+    log.start()
+    process.stdin.write(json.dumps(request))
+    process.stdin.close()
+    answer = process.stdout.read()
+    log.join()
+    process.wait()
+    print("  answer:  " + answer.strip(), flush=True)
+    answer = json.loads(answer)
+    if answer["error"]:
+        sys.exit(f"{method} failed: {answer['error']['message']}")
+    return answer["result"]
+
+
+def sha256_of(path, size):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0:
+            piece = file.read(min(size, 1 << 20))
+            if not piece:
+                sys.exit(f"{path} is too short")
+            digest.update(piece)
+            size -= len(piece)
+    return digest.hexdigest()
+
+
+def make_stemcell(work):
+    subprocess.run([os.path.join(HERE, "make-stemcell"), "--size", str(SIZE_MIB), "--out", work, "--keep-root"],
+                   check=True)
+    root = os.path.join(work, "root.img")
+    size = os.path.getsize(root)
+    return size, sha256_of(root, size)
+
+
+def vm_disk_snapshot(ec2, ami):
+    """What a deployment does next. Through boto3: create_vm and its kin are not in cpi yet."""
+    vm = ec2.run_instances(ImageId=ami, InstanceType="m5.large", MinCount=1, MaxCount=1)["Instances"][0]
+    zone = vm["Placement"]["AvailabilityZone"]
+    print(f"  VM {vm['InstanceId']} of image {vm['ImageId']} in {zone}")
+    ec2.get_waiter("instance_running").wait(InstanceIds=[vm["InstanceId"]], WaiterConfig={"Delay": 1})
+    disk = ec2.create_volume(Size=1, AvailabilityZone=zone, VolumeType="gp3")["VolumeId"]
+    ec2.get_waiter("volume_available").wait(VolumeIds=[disk], WaiterConfig={"Delay": 1})
+    ec2.attach_volume(VolumeId=disk, InstanceId=vm["InstanceId"], Device="/dev/sdf")
+    print(f"  disk {disk} attached to it as /dev/sdf")
+    snapshot = ec2.create_snapshot(VolumeId=disk)["SnapshotId"]
+    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 1})
+    print(f"  snapshot {snapshot} of the disk")
+    ec2.detach_volume(VolumeId=disk)
+    ec2.get_waiter("volume_available").wait(VolumeIds=[disk], WaiterConfig={"Delay": 1})
+    ec2.delete_snapshot(SnapshotId=snapshot)
+    ec2.delete_volume(VolumeId=disk)
+    ec2.terminate_instances(InstanceIds=[vm["InstanceId"]])
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[vm["InstanceId"]], WaiterConfig={"Delay": 1})
+    print("  VM, disk and snapshot are gone again")
+
+
+def left_over(ec2):
+    left = [s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]]
+    left += [i["ImageId"] for i in ec2.describe_images(Owners=["self"])["Images"]]
+    return left
+
+
+def run(work):
+    say(f"a stemcell of {SIZE_MIB} MiB from this machine's own files")
+    size, expected = make_stemcell(work)
+
+    say("a lab: an EC2 account of its own, instance metadata, and volumes that are real devices")
+    state = os.path.join(work, "lab")
+    lab("up", "--dir", state)
+    try:
+        config = os.path.join(state, "cpi.json")
+        env = read_env(os.path.join(state, "env"))
+        ec2 = boto3.client("ec2", endpoint_url=env["AWS_ENDPOINT_URL"], region_name=env["AWS_REGION"],
+                           aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+                           aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"])
+        before = left_over(ec2)
+
+        say("info, as the Director asks first")
+        cpi(config, "info")
+
+        say("create_stemcell: the image becomes an AMI")
+        ami = cpi(config, "create_stemcell", os.path.join(work, "image"),
+                  {"name": "demo-stemcell", "version": "1.0", "infrastructure": "aws", "architecture": "x86_64",
+                   "disk": max(SIZE_MIB, 1024), "disk_format": "raw", "root_device_name": "/dev/sda1"})
+        image = ec2.describe_images(ImageIds=[ami])["Images"][0]
+        snapshot = next(m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"] if "Ebs" in m)
+        found = sha256_of(os.path.join(state, "snapshots", snapshot), size)
+
+        say("a VM from it, a disk, a snapshot (through boto3)")
+        vm_disk_snapshot(ec2, ami)
+
+        say("delete_stemcell")
+        cpi(config, "delete_stemcell", ami)
+        left = [thing for thing in left_over(ec2) if thing not in before]
+        if left:
+            sys.exit("left behind in the account: " + ", ".join(left))
+        print("  nothing is left in the account")
+    finally:
+        say("the lab goes down")
+        lab("down", "--dir", state)
+
+    if not re.fullmatch("[0-9a-f]{64}", found) or found != expected:
+        sys.exit(f"WRONG: the first {size} bytes of {snapshot} have SHA-256 {found}, root.img has {expected}")
+    print(f"\nThe SHA-256 of the first {size} bytes of snapshot {snapshot} is that of root.img: {found}")
+
+
+def main():
+    work = tempfile.mkdtemp(prefix="aws-cpi-demo-")
+    try:
+        run(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
