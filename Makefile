@@ -67,6 +67,11 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 REPLAY_TESTS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/replay_%,$(FUZZ_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
+# V=1 shows the commands themselves
+ifeq ($(V),)
+quiet = @echo "  $(1)	$(subst $(BUILD)/,,$@)";
+endif
+
 .DELETE_ON_ERROR:
 .PHONY: all help deps venv demo test test-long check unit integration bench coverage lint fuzz sanitize valgrind \
 	install clean
@@ -78,17 +83,16 @@ help: ## list the targets
 # --- programs ---------------------------------------------------------------------------------------------------------
 
 $(BUILD)/cpi: $(BUILD)/obj/cpi/main.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
 $(BUILD)/onhost: $(BUILD)/obj/onhost/main.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
 
 $(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
 $(BUILD)/libcpi.a: $(call objects,$(CPI_SRC))
 $(BUILD)/libonhost.a: $(call objects,$(ONHOST_SRC))
 $(BUILD)/lib%.a:
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call quiet,AR)rm -f $@ && $(AR) rcs $@ $^
 
 # the flags are a prerequisite: other flags, other objects
 $(BUILD)/flags: FORCE
@@ -99,7 +103,7 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -include common/banned.h $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call quiet,CC)$(CC) $(CPPFLAGS) -include common/banned.h $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 
@@ -109,16 +113,16 @@ WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 TEST_ARCHIVES := $(BUILD)/libcpi.a $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call objects,$(UNIT_HELPERS)) $(TEST_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(WRAP_ALLOC) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS) -lcmocka
+	$(call quiet,LD)$(CC) $(LDFLAGS) $(WRAP_ALLOC) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS) -lcmocka
 
 $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 
 # a driver for comparing the signer with another implementation
 $(BUILD)/tests/sign_driver: $(BUILD)/obj/tests/tools/sign_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
 VENV := build/venv
 $(VENV)/done: tests/lab/requirements.txt
@@ -200,7 +204,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON_SRC) $(CPI_SRC) $(ONHOST_SRC)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) -include common/banned.h $(FUZZ_FLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c,$^) $(CPI_LIBS) $(ONHOST_LIBS)
+	$(call quiet,FUZZ)$(FUZZ_CC) $(CPPFLAGS) -include common/banned.h $(FUZZ_FLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c,$^) $(CPI_LIBS) $(ONHOST_LIBS)
 fuzz: ## each fuzzer for FUZZ_SECONDS (60), from its committed corpus
 	@tests/setup build test lint
 	@$(AGAIN) fuzz-run

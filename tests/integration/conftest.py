@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the integration tests: the lab, the account before and after, the cpi as the Director starts it, a
+stemcell, loop devices.
+
+Variables: CPI_BIN and ONHOST_BIN (other builds, as with sanitizers), CPI_WRAPPER (put before cpi, as valgrind),
+LAB_DEVICES (auto, loop, plain), LAB_PYTHON.
+"""
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LAB = os.path.join(ROOT, "tests", "lab", "lab")
+CPI = os.environ.get("CPI_BIN") or os.path.join(ROOT, "build", "cpi")
+ONHOST = os.environ.get("ONHOST_BIN") or os.path.join(ROOT, "build", "onhost")
+DEVICES = os.environ.get("LAB_DEVICES", "auto")
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
+from awslab import loop  # noqa: E402  pylint: disable=wrong-import-position
+
+
+def no_loop_devices():
+    """Why there are no loop devices here, or None."""
+    return loop.why_not(os.environ.get("TMPDIR", "/tmp"))
+
+
+def pytest_report_header(config):  # pylint: disable=unused-argument
+    why = "asked for" if DEVICES == "plain" else no_loop_devices()
+    return f"lab: plain files stand for devices ({why})" if why else "lab: devices are loop devices"
+
+
+class Lab:
+    """A running lab. Settings and records last until reset()."""
+
+    def __init__(self, folder, devices=None, options=()):
+        self.dir = os.path.realpath(folder)
+        command = [LAB, "up", "--dir", self.dir, "--devices", devices or DEVICES, *options]
+        environ = os.environ | {"LAB_PYTHON": os.environ.get("LAB_PYTHON", sys.executable), "ONHOST_BIN": ONHOST}
+        self._environ = environ
+        subprocess.run(command, check=True, env=environ, stdout=subprocess.DEVNULL, timeout=120)
+        with open(os.path.join(self.dir, "env"), encoding="utf-8") as f:
+            self.env = {k: v.strip("'") for k, _, v in (line.strip().partition("=") for line in f)}
+        self.config_path = os.path.join(self.dir, "cpi.json")
+        with open(self.config_path, encoding="utf-8") as f:
+            self.config = json.load(f)
+        self.kind = self.env["LAB_DEVICES"]
+        self.builder = self.env["LAB_BUILDER"]
+        self.light_ami = self.env["LAB_LIGHT_AMI"]
+        self.endpoint = self.env["AWS_ENDPOINT_URL"]
+        self.ec2 = self.client("ec2")
+
+    def client(self, service, access_key_id=None, secret=None, token=None):
+        """A boto3 client; without keys, with the lab's own. It does not retry, so that faults are seen."""
+        import boto3
+        from botocore.config import Config
+        return boto3.client(
+            service, region_name=self.env["AWS_REGION"], endpoint_url=self.endpoint,
+            aws_access_key_id=access_key_id or self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=secret or self.env["AWS_SECRET_ACCESS_KEY"], aws_session_token=token,
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=30, connect_timeout=5))
+
+    def control(self, name, method="GET", value=None):
+        """One request to the control endpoint."""
+        data = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(f"{self.endpoint}/_lab/{name}", data=data, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ValueError(json.load(error)["error"]) from error
+
+    def faults(self, *rules):
+        """Adds fault rules (tests/lab/awslab/faults.py lists them); without any, says which there are."""
+        return self.control("faults", "POST", list(rules)) if rules else self.control("faults")
+
+    def calls(self, action=None):
+        """The calls on record, all or of one action."""
+        return [c for c in self.control("calls") if action in (None, c["action"])]
+
+    def forget_calls(self):
+        """Empties the record."""
+        self.control("calls", "DELETE")
+
+    def clear(self):
+        """Takes away all fault rules."""
+        self.control("faults", "DELETE")
+
+    def states(self, **kinds):
+        """states(volume={"available": 1.5}) and so on; see tests/lab/awslab/states.py."""
+        return self.control("states", "POST", kinds)
+
+    def devices(self, **settings):
+        """devices(delay=59), devices(never=True), devices(read_only=True)."""
+        return self.control("devices", "POST", settings)
+
+    def imds(self, **settings):
+        """imds(mode="hop-limit") and so on; see tests/lab/awslab/imds.py."""
+        return self.control("imds", "POST", settings)
+
+    def imds_requests(self):
+        """The requests to the metadata service on record."""
+        return self.control("imds/requests")
+
+    def options(self, **settings):
+        """options(page_size=2, clock_offset=3600, deregistered="empty")."""
+        return self.control("options", "POST", settings)
+
+    def reset(self):
+        """Back to no faults, settings, records; what takes time is done. The account stays."""
+        self.control("reset", "POST")
+
+    def volume_file(self, volume_id):
+        """The file with a volume's contents."""
+        return os.path.join(self.dir, "volumes", volume_id)
+
+    def snapshot_file(self, snapshot_id):
+        """The file with a snapshot's contents."""
+        return os.path.join(self.dir, "snapshots", snapshot_id)
+
+    def link(self, volume_id):
+        """The by-id link that an attached volume has."""
+        folder = "/dev/disk/by-id" if self.kind == "loop" else os.path.join(self.dir, "dev")
+        return os.path.join(folder, "nvme-Amazon_Elastic_Block_Store_" + volume_id.replace("-", ""))
+
+    def wait_for_device(self, volume_id, seconds=10):
+        """The device of an attached volume, once it is there."""
+        return wait_until(lambda: os.path.exists(self.link(volume_id)) and os.path.realpath(self.link(volume_id)), seconds)
+
+    def down(self):
+        """Ends the lab."""
+        subprocess.run([LAB, "down", "--dir", self.dir], check=True, env=self._environ, timeout=60)
+
+
+def wait_until(condition, seconds=10):
+    """What the condition gives once that is true; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def session_lab(tmp_path_factory):
+    """The lab that most tests share."""
+    running = Lab(tmp_path_factory.mktemp("lab") / "lab")
+    yield running
+    running.down()
+
+
+@pytest.fixture
+def lab(session_lab):  # pylint: disable=redefined-outer-name
+    """The shared lab without anyone else's faults, settings and records. Things in its account may be others'."""
+    session_lab.reset()
+    yield session_lab
+    session_lab.reset()
+
+
+@pytest.fixture
+def fresh_lab(tmp_path):
+    """A lab of the test's own; call it for more, with what `lab up` takes: fresh_lab(devices="plain")."""
+    labs = []
+
+    def make(devices=None, options=()):
+        labs.append(Lab(tmp_path / f"lab{len(labs)}", devices, options))
+        return labs[-1]
+    yield make
+    for each in labs:
+        each.down()
+
+
+def account(lab):  # pylint: disable=redefined-outer-name
+    """What there is in the account, and the devices: two of these compare equal if nothing was left or lost."""
+    ec2 = lab.ec2
+    tagged = {"devices": sorted(os.path.basename(b) for _, b in loop.over(os.path.join(lab.dir, "volumes", "")))}
+    if lab.kind == "plain":
+        tagged["devices"] = sorted(os.listdir(os.path.join(lab.dir, "dev")))
+    tagged["volumes"] = {v["VolumeId"]: v["State"] for v in ec2.describe_volumes()["Volumes"]}
+    tagged["snapshots"] = {s["SnapshotId"]: s["State"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    tagged["images"] = {i["ImageId"]: i["State"] for i in ec2.describe_images(Owners=["self"])["Images"]}
+    tagged["instances"] = {i["InstanceId"]: i["State"]["Name"] for r in ec2.describe_instances()["Reservations"]
+                           for i in r["Instances"] if i["State"]["Name"] != "terminated"}
+    tagged["interfaces"] = sorted(n["NetworkInterfaceId"]
+                                  for n in ec2.describe_network_interfaces()["NetworkInterfaces"])
+    return tagged
+
+
+def director_context(**more):
+    """The context that the Director sends along."""
+    return {"director_uuid": "2f3c4d5e-0000-4000-8000-0123456789ab", "request_id": "cpi-123456", "vm": {"stemcell": {
+        "api_version": 3}}, **more}
+
+
+def director_env(tmpdir="/tmp"):
+    """All that the Director leaves in the environment."""
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(tmpdir), "HOME": "/root"}
+
+
+def start_cpi(lab, config=None, env=None, arguments=()):  # pylint: disable=redefined-outer-name
+    """Starts cpi with pipes, for tests that send signals; config is a path or a dict."""
+    if isinstance(config, dict):
+        fd, path = tempfile.mkstemp(".json", "cpi-", os.path.dirname(lab.dir))  # outside of what the lab removes
+        with os.fdopen(fd, "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        config = path
+    command = shlex.split(os.environ.get("CPI_WRAPPER", "")) + [CPI, *arguments, str(config or lab.config_path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=director_env() if env is None else env)
+
+
+def request_bytes(request):
+    """A request as the Director writes it; bytes go as they are."""
+    if isinstance(request, bytes):
+        return request
+    if isinstance(request, dict):
+        request = {"arguments": [], "context": director_context(), "api_version": 2, **request}
+    return json.dumps(request).encode()
+
+
+def run_cpi(lab, request, config=None, env=None, timeout=60, arguments=()):  # pylint: disable=redefined-outer-name
+    """One call of cpi, the Director's way: {"method": …, "arguments": […]} (the rest is filled in), or raw bytes.
+    The result has stdout, stderr (text), returncode, seconds, and json (None where stdout is no JSON)."""
+    began = time.monotonic()
+    process = start_cpi(lab, config, env, arguments)
+    try:
+        out, err = process.communicate(request_bytes(request), timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        pytest.fail(f"cpi did not end within {timeout} s; stderr: {err.decode(errors='replace')[-2000:]}")
+    answer = None
+    with contextlib.suppress(ValueError):
+        answer = json.loads(out)
+    return SimpleNamespace(stdout=out.decode(errors="replace"), stderr=err.decode(errors="replace"),
+                           returncode=process.returncode, json=answer, seconds=time.monotonic() - began)
+
+
+def make_stemcell(size=64, *options):
+    """The folder of a stemcell of so many MiB (image, stemcell.MF, root.img.sha256), built once."""
+    suffix = "".join(o.replace("--", "-").replace("/", "_") for o in options)
+    folder = os.path.join(ROOT, "build", f"stemcell-{size}{suffix}")
+    if not os.path.exists(os.path.join(folder, "stemcell.MF")):
+        shutil.rmtree(folder, ignore_errors=True)
+        # stemcell.MF is written last, so a folder with it is whole.
+        subprocess.run([sys.executable, os.path.join(ROOT, "tests", "lab", "make-stemcell"), "--size", str(size),
+                        "--out", folder, *options], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stemcell():
+    """A stemcell of 64 MiB, with root.img beside it: .dir .image .root .sha256 (of root.img) .size (bytes of it)."""
+    folder = make_stemcell(64, "--keep-root")
+    with open(os.path.join(folder, "root.img.sha256"), encoding="ascii") as f:
+        sha256 = f.read().split()[0]
+    root = os.path.join(folder, "root.img")
+    return SimpleNamespace(dir=folder, image=os.path.join(folder, "image"), root=root, sha256=sha256,
+                           size=os.path.getsize(root))
+
+
+@pytest.fixture
+def make_loop(tmp_path):
+    """make_loop(size, content=b"", read_only=False): the path of a loop device over a new sparse file, which is
+    .backing[path]. They are all detached at the end. Skips where loop devices cannot be had."""
+    why = no_loop_devices()
+    if why:
+        pytest.skip(f"no loop devices here: {why}")
+    backing = {}
+
+    def make(size, content=b"", read_only=False):
+        path = str(tmp_path / f"loop-{len(backing)}")
+        with open(path, "wb") as f:
+            f.write(content)
+            f.truncate(size)
+        device = loop.attach(path, read_only)
+        backing[device] = path
+        return device
+    make.backing = backing
+    yield make
+    for device in backing:
+        loop.detach(device)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trouble that the lab makes on demand: faults, slow and failing states, late devices; and its record of calls."""
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, HTTPClientError
+from botocore.parsers import ResponseParserError
+from conftest import wait_until
+from test_lab import attach, new_volume, refused, register, volume
+
+
+def test_faults_before_and_after(lab):
+    def names():
+        return len(lab.ec2.describe_volumes()["Volumes"])
+    count = names()
+    lab.faults({"action": "CreateVolume", "kind": "throttle", "count": 2})
+    for _ in range(2):
+        error = refused("RequestLimitExceeded", new_volume, lab=lab)
+        assert error["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert names() == count
+    made = [new_volume(lab)]
+    lab.faults({"action": "Create*", "kind": "error_after", "status": 500, "code": "InternalError", "skip": 1})
+    made.append(new_volume(lab))
+    refused("InternalError", new_volume, lab=lab)
+    assert names() == count + 3
+    lab.faults({"action": "CreateVolume", "kind": "drop"})
+    with pytest.raises(ConnectionClosedError):
+        new_volume(lab)
+    assert names() == count + 4
+    lab.faults({"action": "CreateVolume", "kind": "reset"})
+    with pytest.raises(ConnectionResetError):
+        urllib.request.urlopen(lab.endpoint, b"Action=CreateVolume")
+    assert names() == count + 4
+    for kind in ("truncate", "garbage"):
+        lab.faults({"action": "CreateVolume", "kind": kind})
+        with pytest.raises((HTTPClientError, ResponseParserError)):
+            new_volume(lab)
+    assert names() == count + 6
+    lab.faults({"action": "DescribeVolumes", "kind": "not_found", "match": {"VolumeId": made[0]}, "count": 2})
+    volume(lab, made[1])
+    for _ in range(2):
+        refused("InvalidVolume.NotFound", volume, lab=lab, volume_id=made[0])
+    volume(lab, made[0])
+    with pytest.raises(ValueError, match="unknown kind"):
+        lab.faults({"kind": "nonsense"})
+    for each in lab.ec2.describe_volumes(Filters=[{"Name": "status", "Values": ["available"]}])["Volumes"]:
+        lab.ec2.delete_volume(VolumeId=each["VolumeId"])
+
+
+def test_delays_hangs_and_buckets(lab):
+    lab.faults({"kind": "delay", "seconds": 0.3})
+    began = time.monotonic()
+    lab.ec2.describe_volumes()
+    assert time.monotonic() - began >= 0.3
+    lab.faults({"kind": "hang", "seconds": 0.2})
+    with pytest.raises(ConnectionClosedError):
+        lab.ec2.describe_volumes()
+    lab.faults({"kind": "bucket", "action": "DescribeVolumes", "depth": 3, "refill": 5})
+    for _ in range(3):
+        lab.ec2.describe_volumes()
+    refused("RequestLimitExceeded", lab.ec2.describe_volumes)
+    lab.ec2.describe_images()
+    time.sleep(0.25)
+    lab.ec2.describe_volumes()
+
+
+def test_a_signal_at_an_exact_call(lab):
+    with subprocess.Popen(["sleep", "60"]) as process:
+        lab.faults({"action": "DescribeVolumes", "kind": "signal", "pid": process.pid, "signal": "KILL"})
+        lab.ec2.describe_images()
+        assert process.poll() is None
+        lab.ec2.describe_volumes()
+        assert process.wait(5) == -signal.SIGKILL
+
+
+def test_the_record_counts_and_keeps_no_secrets(lab):
+    new = new_volume(lab)
+    refused("InvalidVolume.NotFound", volume, lab=lab, volume_id="vol-0123456789abcdef0")
+    lab.ec2.delete_volume(VolumeId=new)
+    calls = lab.calls()
+    assert [c["action"] for c in calls] == ["CreateVolume", "DescribeVolumes", "DeleteVolume"]
+    assert calls[0]["params"]["Size"] == "1" and calls[2]["params"] == {"VolumeId": new}
+    assert [c["status"] for c in calls] == [200, 400, 200] and calls[1]["error"] == "InvalidVolume.NotFound"
+    assert calls[0]["request_id"] and calls[0]["access_key_id"] == lab.env["AWS_ACCESS_KEY_ID"]
+    assert lab.env["AWS_SECRET_ACCESS_KEY"] not in json.dumps(calls)
+    lab.forget_calls()
+    assert not lab.calls()
+
+
+def test_slow_and_failing_states(lab):
+    lab.states(volume={"available": 0.4, "attached": {"looks": 2}, "detached": 0.3},
+               snapshot={"completed": {"looks": 2}}, image={"available": {"error": "no room"}})
+    slow = new_volume(lab)
+    assert volume(lab, slow)["State"] == "creating"
+    refused("IncorrectState", attach, lab=lab, volume_id=slow)
+    wait_until(lambda: volume(lab, slow)["State"] == "available", 2)
+    attach(lab, slow)
+    seen = [volume(lab, slow)["Attachments"][0]["State"] for _ in range(3)]
+    assert seen == ["attaching", "attaching", "attached"]
+    lab.ec2.detach_volume(VolumeId=slow)
+    assert volume(lab, slow)["Attachments"][0]["State"] == "detaching"
+    refused("VolumeInUse", lab.ec2.delete_volume, VolumeId=slow)
+    wait_until(lambda: volume(lab, slow)["State"] == "available", 2)
+    snapshot_id = lab.ec2.create_snapshot(VolumeId=slow)["SnapshotId"]
+    shown = [lab.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0] for _ in range(3)]
+    assert [s["State"] for s in shown] == ["pending", "pending", "completed"]
+    assert [s["Progress"] for s in shown] == ["50%", "99%", "100%"]
+    image_id = register(lab, "failing", snapshot_id)
+    image = lab.ec2.describe_images(ImageIds=[image_id])["Images"][0]
+    assert image["State"] == "failed" and image["StateReason"]["Message"] == "no room"
+    lab.ec2.deregister_image(ImageId=image_id)
+    lab.states(snapshot={"completed": {"error": "lost"}}, volume={"available": {"error": "x"}})
+    failed = lab.ec2.create_snapshot(VolumeId=slow)["SnapshotId"]
+    shown = lab.ec2.describe_snapshots(SnapshotIds=[failed])["Snapshots"][0]
+    assert (shown["State"], shown["StateMessage"]) == ("error", "lost")
+    broken = new_volume(lab)
+    assert volume(lab, broken)["State"] == "error"
+    for each in (slow, broken):
+        lab.ec2.delete_volume(VolumeId=each)
+    for each in (snapshot_id, failed):
+        lab.ec2.delete_snapshot(SnapshotId=each)
+
+
+def test_late_devices_and_none(lab):
+    lab.devices(delay=0.5)
+    late, never = new_volume(lab), new_volume(lab)
+    attach(lab, late)
+    assert not os.path.lexists(lab.link(late))
+    assert volume(lab, late)["Attachments"][0]["State"] == "attached"
+    lab.wait_for_device(late, 2)
+    lab.devices(never=True)
+    attach(lab, never, "/dev/sdg")
+    time.sleep(0.3)
+    assert not os.path.lexists(lab.link(never))
+    for each in (late, never):
+        lab.ec2.detach_volume(VolumeId=each)
+        lab.ec2.delete_volume(VolumeId=each)

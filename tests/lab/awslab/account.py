@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The account as it is when a lab starts: a user with a key who may do all, a role for the builder instance, the builder
+itself, and an image of someone else's that light stemcells can name."""
+import json
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+
+from .images import Image, add_image
+from .storage import new_snapshot
+
+ROLE = "lab-builder"
+TYPE = "m5.large"
+BUILDER_AMI = "ami-0000000000000b001"  # never registered: the builder was there before
+LIGHT_OWNER = "099720109477"
+
+
+def _policy(**statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+def user():
+    """A user who may do everything; its access key id and secret."""
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    iam.create_user("us-east-1", "lab")
+    iam.put_user_policy("lab", "all", _policy(Action="*", Resource="*"))
+    key = iam.create_access_key("lab")
+    return key.access_key_id, key.secret_access_key
+
+
+def role():
+    """The builder's role; it may do everything too."""
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    trust = _policy(Action="sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
+    made = iam.create_role(ROLE, trust, "/", None, "", [], None)
+    iam.put_role_policy(ROLE, "all", _policy(Action="*", Resource="*"))
+    return made.arn
+
+
+def role_credentials(arn, region):
+    """Fresh credentials of the role as the metadata service gives them; moto takes them."""
+    made = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assume_role(region, "i-lab", arn, "", 6 * 3600, "")
+    expires = made.expiration.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"Code": "Success", "LastUpdated": expires[:11] + "00:00:00Z", "Type": "AWS-HMAC",
+            "AccessKeyId": made.access_key_id, "SecretAccessKey": made.secret_access_key,
+            "Token": made.session_token, "Expiration": expires}
+
+
+def builder(region):
+    """The instance on which onhost runs."""
+    backend = ec2_backends[DEFAULT_ACCOUNT_ID][region]
+    subnet = backend.get_default_subnets()[region + "a"]
+    return backend.run_instances(
+        BUILDER_AMI, 1, None, [], instance_type=TYPE, is_instance_type_default=False, region_name=region,
+        subnet_id=subnet.id, placement=None, nics=[], tags={"instance": {"Name": "lab-builder"}},
+        launch_template={}, metadata_options={"HttpTokens": "required"},
+        client_token="lab-builder").instances[0]
+
+
+def light_image(lab, region):
+    """A public image of another account's, with a snapshot of one GiB."""
+    backend = ec2_backends[DEFAULT_ACCOUNT_ID][region]
+
+    class Source:
+        id, size, encrypted = "vol-ffffffffffffffff", 1, False
+    snapshot = new_snapshot(lab, backend, Source, "light", owner_id=LIGHT_OWNER)
+    lab.disks.create_snapshot(snapshot.id, 1)
+    mapping = {"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": snapshot.id, "VolumeSize": 1, "VolumeType": "gp3",
+                                                  "DeleteOnTermination": True, "Encrypted": False}}
+    image = Image(backend, {"Name": "light-stemcell", "Description": "light", "Architecture": "x86_64",
+                            "VirtualizationType": "hvm", "RootDeviceName": "/dev/sda1", "EnaSupport": True,
+                            "SriovNetSupport": "simple"}, [mapping], owner_id=LIGHT_OWNER, public=True)
+    return add_image(lab, backend, image).id

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control endpoint, /_lab/… of the lab's server; JSON in, JSON out, no signature. README.md lists it."""
+import json
+from urllib.parse import parse_qs, urlsplit
+
+
+def handle(gateway, method, path, body):
+    """Answers one control request."""
+    from .gateway import Answer
+    lab = gateway.lab
+    url = urlsplit(path)
+    name = url.path.removeprefix("/_lab/")
+    try:
+        value = json.loads(body) if body else None
+        result = _do(gateway, lab, method, name, value, parse_qs(url.query))
+        return Answer(200, json.dumps(result), "application/json")
+    except (ValueError, KeyError, TypeError) as error:
+        return Answer(400, json.dumps({"error": f"{type(error).__name__}: {error}"}), "application/json")
+
+
+def _do(gateway, lab, method, name, value, query):
+    if name == "calls":
+        with gateway.lock:
+            if method == "DELETE":
+                gateway.calls.clear()
+            since = int(query.get("since", ["0"])[0])
+            return [c.as_dict(n) for n, c in enumerate(gateway.calls) if n >= since]
+    if name == "faults":
+        if method in ("DELETE", "PUT"):
+            lab.faults.clear()
+        if method in ("POST", "PUT"):
+            lab.faults.add(value)
+        return lab.faults.rules()
+    if name == "reset":
+        lab.faults.clear()
+        for settings in lab.settings().values():
+            settings.clear()
+        with gateway.lock:
+            gateway.calls.clear()
+            lab.metadata.requests.clear()
+            lab.states.release()
+        return {}
+    if name == "status":
+        return lab.status() | {"connections": gateway.server.connections}
+    if name == "imds/requests":
+        return list(lab.metadata.requests)
+    settings = lab.settings()[name]  # states, devices, imds, options
+    with gateway.lock:
+        if method in ("DELETE", "PUT"):
+            settings.clear()
+        if method in ("POST", "PUT"):
+            _merge(settings, value)
+        return settings
+
+
+def _merge(into, new):
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            into[key] = {**into[key], **value}
+        else:
+            into[key] = value

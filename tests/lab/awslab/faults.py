@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trouble on demand: which of the rules that tests have set apply to a call. The gateway carries them out.
+
+A rule is a dict: {"action": "CreateVolume" (or a pattern with * and ?, default "*"), "kind": …, "count": 1 (-1: always),
+"skip": 0 (lets the first N pass), "match": {"VolumeId": "vol-*"} (parameters, by pattern)}, and by kind:
+  error        {status, code, message}: answered instead of doing it
+  error_after  the same, but it was done
+  throttle     RequestLimitExceeded, status 503, not done
+  not_found    {code}: the resource "does not exist" (yet); code is guessed from the action
+  reset        the connection is reset before anything is done
+  drop         done, then closed without an answer
+  truncate     done, half of the answer's body
+  garbage      {body, status}: done, answered with bytes that are no XML
+  hang         {seconds}: nothing for that long, then closed; {"after": true}: done before
+  delay        {seconds}: done that much later; {"after": true}: answered that much later
+  signal       {pid or pid_file, signal (TERM), when: before|after}: a process gets a signal at this call; it is done all the same
+  bucket       {depth, refill}: a token bucket for each action; an empty one throttles. Has no count.
+"""
+import fnmatch
+import threading
+import time
+
+KINDS = {"error", "error_after", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay",
+         "signal", "bucket"}
+NOUNS = {"Volume": "InvalidVolume.NotFound", "Snapshot": "InvalidSnapshot.NotFound", "Image": "InvalidAMIID.NotFound",
+         "Instance": "InvalidInstanceID.NotFound", "NetworkInterface": "InvalidNetworkInterfaceID.NotFound",
+         "Tag": "InvalidID", "Address": "InvalidAllocationID.NotFound", "Subnet": "InvalidSubnetID.NotFound"}
+
+
+class Faults:
+    """The rules, in the order in which they were set."""
+
+    def __init__(self):
+        self._rules = []
+        self._lock = threading.Lock()
+
+    def add(self, rules):
+        for rule in rules if isinstance(rules, list) else [rules]:
+            if rule.get("kind") not in KINDS:
+                raise ValueError(f"unknown kind of fault: {rule.get('kind')!r}; known: {', '.join(sorted(KINDS))}")
+            with self._lock:
+                self._rules.append({"action": "*", "count": 1, "skip": 0, **rule, "hits": 0})
+
+    def clear(self):
+        with self._lock:
+            self._rules.clear()
+
+    def rules(self):
+        with self._lock:
+            return [{k: v for k, v in r.items() if k != "buckets"} for r in self._rules]
+
+    def take(self, action, params):
+        """The rules that apply to this call; each has been counted."""
+        with self._lock:
+            return [dict(r) for r in self._rules if self._applies(r, action or "", params)]
+
+    def _applies(self, rule, action, params):
+        if not fnmatch.fnmatchcase(action, rule["action"]):
+            return False
+        for name, pattern in rule.get("match", {}).items():
+            if not any(fnmatch.fnmatchcase(v, pattern) for k, v in params.items()
+                       if k == name or k.startswith(name + ".")):
+                return False
+        if rule["kind"] == "bucket":
+            return self._empty(rule, action)
+        if rule["skip"] > 0:
+            rule["skip"] -= 1
+            return False
+        if rule["count"] == 0:
+            return False
+        rule["count"] -= 1 if rule["count"] > 0 else 0
+        rule["hits"] += 1
+        return True
+
+    @staticmethod
+    def _empty(rule, action):
+        now = time.monotonic()
+        buckets = rule.setdefault("buckets", {})
+        level, then = buckets.get(action, (float(rule["depth"]), now))
+        level = min(float(rule["depth"]), level + (now - then) * float(rule["refill"]))
+        empty = level < 1
+        buckets[action] = (level if empty else level - 1, now)
+        rule["hits"] += empty
+        return empty
+
+
+def not_found_code(action):
+    """InvalidVolume.NotFound for DescribeVolumes, and so on."""
+    for noun, code in NOUNS.items():
+        if noun in action.removesuffix("s"):
+            return code
+    return "InvalidParameterValue"
