@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def lab(*args):
 
 def read_env(path):
     with open(path, encoding="utf-8") as file:
-        return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+        return dict(word.split("=", 1) for line in file for word in shlex.split(line))
 
 
 def show_log(stream):
