@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+/* with clang and _FORTIFY_SOURCE glibc makes these macros, and poisoning a macro is a warning */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strncpy strcat strncat sprintf vsprintf strtok gets
 #pragma GCC poison gmtime localtime ctime asctime
 #pragma GCC poison atoi atol atoll atof

@@ -29,6 +29,7 @@ char *buf_reserve(struct buf *buf, size_t len)
 		}
 		buf->data = data;
 		buf->size = size;
+		buf->data[buf->len] = '\0'; /* also where nothing comes to be committed */
 	}
 	return buf->data + buf->len;
 }

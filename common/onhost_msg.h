@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The session between cpi and onhost: its messages and their framing, both ways, so that both binaries agree by
- * construction. A message is one line of JSON of at most ONHOST_LINE_MAX bytes, line break included. An image travels
- * behind a write message as chunks: 4 bytes of length (big-endian, at most ONHOST_CHUNK_MAX), the data; a zero length
- * ends it, and an end message with the SHA-256 (hex) of all chunk data follows. Unknown fields are ignored. */
+/* The session between cpi and onhost: its messages, both ways, so that both binaries agree by construction. Their
+ * framing is in onhost_frames.h, which comes along. Unknown fields are ignored. */
 #ifndef COMMON_ONHOST_MSG_H
 #define COMMON_ONHOST_MSG_H
 
@@ -14,10 +12,9 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/onhost_frames.h"
 
 #define ONHOST_PROTOCOL_VERSION 1
-#define ONHOST_LINE_MAX ((size_t)65536)
-#define ONHOST_CHUNK_MAX ((uint32_t)1024 * 1024)
 
 enum onhost_msg_type {
 	/* cpi to onhost */
@@ -104,22 +101,5 @@ int onhost_msg_encode(const struct onhost_msg *msg, struct buf *out, struct erro
  * bad JSON, not an object, missing or mistyped fields, ids of the wrong form. */
 int onhost_msg_decode(struct arena *arena, const char *line, size_t len, struct onhost_msg *ret_msg,
 		      struct error *err);
-
-/* Bytes that came from the other side and have not been looked at. Fed by whoever reads the descriptor, so that it serves
- * blocking and polling readers alike. */
-struct onhost_frames {
-	struct buf in;
-	size_t taken; /* bytes of in that are used up */
-};
-void onhost_frames_init(struct onhost_frames *frames);
-void onhost_frames_free(struct onhost_frames *frames);
-void onhost_frames_feed(struct onhost_frames *frames, const void *data, size_t len);
-/* 1 and a whole line (borrowed until the next call), 0 when more input is needed, -1 ERROR_PROTOCOL: over the maximum. */
-int onhost_frames_line(struct onhost_frames *frames, const char **ret_line, size_t *ret_len, struct error *err);
-/* 1 and a whole chunk's header (its length; 0 is the end of the image), 0: more input needed, -1: over ONHOST_CHUNK_MAX. */
-int onhost_frames_chunk_header(struct onhost_frames *frames, uint32_t *ret_len, struct error *err);
-/* Takes up to len bytes that are there already; the count (0: read the rest from the descriptor yourself). */
-size_t onhost_frames_take(struct onhost_frames *frames, void *data, size_t len);
-void onhost_chunk_header(uint32_t len, uint8_t ret_header[4]);
 
 #endif
