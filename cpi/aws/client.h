@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/runtime.h"
+#include "cpi/aws/xml.h"
 
 /* What the configuration says, as far as this folder reads it. All texts are borrowed from the configuration; NULL: not said. */
 struct aws_settings {
@@ -65,11 +66,12 @@ struct aws_call {
 	void *settle_self;
 };
 
-/* 0 and the XML of a 2xx answer in the arena (ret_xml NULL-terminated, "" when settle said 1); or -1: ERROR_AWS with code,
- * message, action and request id; ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_CANCELLED;
- * ERROR_CONFIG for credentials or endpoint. The answer is at most 64 MiB. */
-int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena, const char **ret_xml,
-	     size_t *ret_len, struct error *err);
+/* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with code,
+ * message, action and request id; ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when what
+ * comes is not this action's XML, time and again; ERROR_TOO_BIG over XML_MAX_BYTES; ERROR_CANCELLED; ERROR_CONFIG for
+ * credentials or endpoint. */
+int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena, const struct xml_node **ret_root,
+	     struct error *err);
 
 /* The first access key's id and where it came from ("environment", "configuration"), for cpi check. */
 int aws_client_identity(struct aws_client *client, const char **ret_access_key_id, const char **ret_source,

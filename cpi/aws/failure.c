@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads error answers. Whether the call is repeated is decided in retry.c, by what is found here. */
+#include "cpi/aws/failure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cpi/aws/xml.h"
+
+#define SHOWN_OF_BODY 200
+
+struct found {
+	const char *code;
+	const char *message;
+	const char *request_id;
+};
+
+/* EC2: Response / Errors / Error and RequestID. The others: ErrorResponse / Error and RequestId. */
+static void read_tree(const struct xml_node *root, struct found *found)
+{
+	const struct xml_node *holder = xml_child(root, "Errors");
+	const struct xml_node *error = xml_child(holder == NULL ? root : holder, "Error");
+
+	if (error == NULL && strcmp(root->name, "Error") == 0)
+		error = root;
+	found->code = xml_text(error, "Code");
+	found->message = xml_text(error, "Message");
+	found->request_id = xml_text(root, "RequestID");
+	if (found->request_id == NULL)
+		found->request_id = xml_text(root, "RequestId");
+}
+
+const char *failure_request_id(const struct http_response *response)
+{
+	const char *id = http_header_value(response, "x-amzn-requestid");
+
+	if (id == NULL)
+		id = http_header_value(response, "x-amz-request-id");
+	return id == NULL ? "" : id;
+}
+
+static int without_code(const char *action, const struct http_response *response, struct error *err)
+{
+	size_t shown = response->body_len < SHOWN_OF_BODY ? response->body_len : SHOWN_OF_BODY;
+
+	if (shown == 0)
+		return error_set(err, ERROR_AWS, "%s failed: HTTP status %d with an empty body, which is not AWS's own form: "
+				 "check the endpoint, and proxies on the way", action, response->status);
+	return error_set(err, ERROR_AWS, "%s failed: HTTP status %d without an AWS error: check the endpoint, and proxies on "
+			 "the way. The answer begins: %.*s", action, response->status, (int)shown, response->body);
+}
+
+int failure_from_answer(const char *action, const struct http_response *response, struct arena *scratch,
+			struct error *err)
+{
+	struct found found = { NULL, NULL, NULL };
+	const struct xml_node *root;
+	struct error ignored;
+
+	if (err == NULL)
+		return -1;
+	if (xml_parse(scratch, response->body, response->body_len, &root, &ignored) == 0)
+		read_tree(root, &found);
+	const char *header_id = failure_request_id(response);
+	const char *id = found.request_id != NULL && *found.request_id != '\0' ? found.request_id : header_id;
+
+	if (found.code == NULL || *found.code == '\0') {
+		without_code(action, response, err);
+		snprintf(err->aws_code, sizeof(err->aws_code), "%d", response->status);
+	} else {
+		const char *message = found.message == NULL || *found.message == '\0' ? "AWS gives no message" : found.message;
+		error_set(err, ERROR_AWS, "%s failed: %s (AWS code %s, request id %s)", action, message, found.code,
+			  *id == '\0' ? "not given" : id);
+		snprintf(err->aws_code, sizeof(err->aws_code), "%s", found.code);
+	}
+	err->http_status = response->status;
+	snprintf(err->aws_action, sizeof(err->aws_action), "%s", action);
+	snprintf(err->aws_request_id, sizeof(err->aws_request_id), "%s", id);
+	return -1;
+}

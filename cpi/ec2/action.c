@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EC2's name and version, and paging. Signing, retries and errors are cpi/aws's; the fields are the typed calls'. */
+#include "cpi/ec2/action.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cpi/ec2/params.h"
+
+#define MAX_PAGES 10000
+
+static const struct aws_service ec2_service = { .name = "ec2", .version = "2016-11-15" };
+
+int action_call(struct ec2_client *ec2, struct aws_call call, struct arena *arena, const struct xml_node **ret_root,
+		struct error *err)
+{
+	call.service = &ec2_service;
+	return aws_call(ec2->aws, &call, arena, ret_root, err);
+}
+
+int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err)
+{
+	struct arena *scratch CLEANUP_ARENA = arena_new(ACTION_ARENA);
+	const struct xml_node *root;
+
+	if (scratch == NULL)
+		return error_nomem(err);
+	return action_call(ec2, call, scratch, &root, err);
+}
+
+/* --- describe -------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	const struct action_describe *describe;
+	struct arena *arena;
+	char *items;
+	size_t count;
+	size_t room;
+};
+
+static void *next_item(struct listing *listing)
+{
+	size_t size = listing->describe->item_size;
+
+	if (listing->count == listing->room) {
+		size_t room = listing->room == 0 ? 8 : listing->room * 2;
+		char *items = arena_array(listing->arena, room, size);
+		if (items == NULL)
+			return NULL;
+		if (listing->count > 0)
+			memcpy(items, listing->items, listing->count * size);
+		listing->items = items;
+		listing->room = room;
+	}
+	return listing->items + size * listing->count++;
+}
+
+static int read_items(struct listing *listing, const struct xml_node *set, struct error *err)
+{
+	for (const struct xml_node *node = xml_item(set); node != NULL; node = xml_next_item(node)) {
+		struct fields fields = { .arena = listing->arena, .node = node };
+		void *item = next_item(listing);
+		if (item == NULL)
+			return error_nomem(err);
+		listing->describe->read(&fields, item);
+		if (fields_check(&fields, listing->describe->action, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_page(struct listing *listing, const struct xml_node *root, struct error *err)
+{
+	const struct action_describe *describe = listing->describe;
+	const struct xml_node *set = xml_child(root, describe->set);
+
+	if (set == NULL)
+		return error_set(err, ERROR_INVALID, "%s: EC2's answer lacks %s", describe->action, describe->set);
+	if (describe->inner_set == NULL)
+		return read_items(listing, set, err);
+	for (const struct xml_node *node = xml_item(set); node != NULL; node = xml_next_item(node)) {
+		if (read_items(listing, xml_child(node, describe->inner_set), err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void page_params(struct aws_params *params, const struct action_describe *describe, struct ec2_ids ids,
+			struct ec2_filters filters, const char *token)
+{
+	params_ids(params, describe->id_name, ids);
+	params_filters(params, filters);
+	if (describe->owner != NULL)
+		aws_params_addf(params, describe->owner, "%s.1", describe->owner_name);
+	params_true(params, "IncludeDeprecated", describe->include_deprecated);
+	/* EC2 refuses a page size together with ids; without them, paging also draws on the larger bucket */
+	if (ids.count == 0)
+		params_u64(params, "MaxResults", describe->page_size);
+	aws_params_add(params, "NextToken", token);
+}
+
+static void describe_purpose(char *purpose, size_t size, const struct action_describe *describe, struct ec2_ids ids,
+			     struct ec2_filters filters)
+{
+	if (ids.count == 1)
+		snprintf(purpose, size, "%s %s", describe->what, ids.items[0]);
+	else if (ids.count > 1)
+		snprintf(purpose, size, "%s %s and %zu more", describe->what, ids.items[0], ids.count - 1);
+	else if (filters.count > 0)
+		snprintf(purpose, size, "%s by %s", describe->what, filters.items[0].name);
+	else
+		snprintf(purpose, size, "all %s", describe->what);
+}
+
+/* token is replaced by the next page's, "" at the end. */
+static int describe_page(struct ec2_client *ec2, struct listing *listing, struct ec2_ids ids, struct ec2_filters filters,
+			 struct buf *token, struct error *err)
+{
+	const struct action_describe *describe = listing->describe;
+	struct arena *scratch CLEANUP_ARENA = arena_new(ACTION_ARENA);
+	struct aws_params params PARAMS_CLEANUP;
+	const struct xml_node *root;
+	char purpose[160];
+
+	aws_params_init(&params);
+	if (scratch == NULL)
+		return error_nomem(err);
+	page_params(&params, describe, ids, filters, token->len == 0 ? NULL : buf_text(token));
+	describe_purpose(purpose, sizeof(purpose), describe, ids, filters);
+	struct aws_call call = {
+		.action = describe->action,
+		.params = &params,
+		.purpose = purpose,
+		.created_by_us = describe->created_by_us,
+	};
+	if (action_call(ec2, call, scratch, &root, err) != 0 || read_page(listing, root, err) != 0)
+		return -1;
+	const char *next = xml_text(root, "nextToken");
+	if (next != NULL && *next != '\0' && strcmp(next, buf_text(token)) == 0)
+		return error_set(err, ERROR_INVALID, "%s: EC2 gives the same page again and again", describe->action);
+	buf_reset(token);
+	buf_str(token, next == NULL ? "" : next);
+	return buf_check(token, "EC2's paging token", err);
+}
+
+int action_describe(struct ec2_client *ec2, struct arena *arena, const struct action_describe *describe,
+		    struct ec2_ids ids, struct ec2_filters filters, void **ret_items, size_t *ret_count,
+		    struct error *err)
+{
+	struct listing listing = { .describe = describe, .arena = arena };
+	struct buf token CLEANUP_BUF = BUF_INIT(64 * 1024);
+
+	for (unsigned page = 0; page < MAX_PAGES; page++) {
+		if (describe_page(ec2, &listing, ids, filters, &token, err) != 0)
+			return -1;
+		if (token.len == 0) {
+			*ret_items = listing.items;
+			*ret_count = listing.count;
+			return 0;
+		}
+	}
+	return error_set(err, ERROR_TOO_BIG, "%s: more than %d pages", describe->action, MAX_PAGES);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What EC2's error codes mean, as far as all typed calls need it. Which codes are retried is cpi/aws/retry.c's. */
+#include "cpi/ec2/client.h"
+
+#include "cpi/aws/retry.h"
+
+bool ec2_is_not_found(const struct error *err)
+{
+	return err->kind == ERROR_AWS && retry_is_not_found(err->aws_code);
+}
