@@ -14,16 +14,20 @@
 #include "common/onhost_msg.h"
 #include "common/runtime.h"
 
-/* Where the image comes from. Called from one thread of the pipeline at a time. Up to len bytes; *ret_got 0 is the end of
- * a whole image: a stream that was cut must be an error instead. */
+/* Where the image comes from. Called from one thread of the pipeline at a time. Up to len bytes; *ret_got 0 is the end
+ * of a whole image: a stream that was cut must be an error instead. */
 struct image_source {
 	int (*read)(void *self, void *data, size_t len, size_t *ret_got, struct error *err);
 	void *self;
+	/* Called once from the thread that called the pipeline, when the work ends early (an error, cancellation): a
+	 * read that is under way or comes later returns -1 soon. NULL: reads do not block for long. The pipeline
+	 * returns only when the last read has. */
+	void (*stop)(void *self);
 };
 
 struct pipeline_result {
 	uint64_t read;       /* bytes of input */
-	uint64_t written;    /* bytes written to the target */
+	uint64_t written;    /* bytes written to the target; for verify: bytes compared */
 	uint64_t skipped;    /* bytes left out (holes, zero blocks) */
 	uint64_t image_size; /* bytes of the disk image, holes included */
 	double seconds;
@@ -35,24 +39,27 @@ struct pipeline_result {
 struct pipeline_options {
 	struct image_source source;
 	bool digest; /* SHA-256 of the disk image wanted */
-	/* About once a second, from the thread that called; NULL: not wanted. A -1 ends the work with that error. */
+	/* About once a second and once more at the end, from the thread that called; NULL: not wanted. A -1 ends the
+	 * work with that error, unless all is done already. */
 	int (*progress)(void *self, const struct onhost_progress *progress, struct error *err);
 	void *progress_self;
 };
 
 struct pipeline_target {
-	int fd; /* open for writing (or reading, for verify); a block device or, in the lab, a regular file */
+	int fd;           /* open for writing (or reading, for verify); a block device or, in the lab, a regular file */
 	const char *name; /* for messages */
 	uint64_t size;    /* bytes that it holds */
 	bool fresh;       /* never written: holes of the archive may be left out; otherwise they are written as zeros */
 	bool skip_zero_blocks; /* leave out every block of zeros (the operator's choice; only on a fresh one) */
 };
 
-/* Writes the image. The first MiB goes out last, after the rest was flushed, and is flushed too: a broken copy never looks
- * bootable. On an error the first MiB of the target was not written. */
+/* Writes the image. The first MiB goes out last, after the rest was flushed, and is flushed too: a broken copy never
+ * looks bootable. On an error the first MiB of the target was not written (if writing that MiB is what fails, its first
+ * block is blanked again, as far as the device still takes it). */
 int pipeline_write(struct runtime *runtime, const struct pipeline_options *options,
 		   const struct pipeline_target *target, struct pipeline_result *ret_result, struct error *err);
-/* The disk image to a stream (a pipe or a file), holes as zeros. */
+/* The disk image to a stream (a pipe or a file), holes as zeros. The open file behind out_fd is non-blocking meanwhile.
+ */
 int pipeline_unpack(struct runtime *runtime, const struct pipeline_options *options, int out_fd,
 		    struct pipeline_result *ret_result, struct error *err);
 /* Reads the target back and compares all that pipeline_write must write; result.skipped counts what it may leave out.

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chunks to a stream of bytes. Runs in a thread of the pipeline, which is the only one that reads from the peer then.
+ */
+#include "onhost/chunks.h"
+
+#include <string.h>
+
+#include "common/arena.h"
+
+#define SCRATCH_MAX ((size_t)1024 * 1024)
+
+int chunks_open(struct chunks *chunks, struct peer *peer, struct error *err)
+{
+	struct digest *digest;
+
+	if (digest_new(&digest, err) != 0)
+		return -1;
+	*chunks = (struct chunks){ .peer = peer, .digest = digest };
+	return 0;
+}
+
+void chunks_close(struct chunks *chunks)
+{
+	digest_free(chunks->digest);
+	chunks->digest = NULL;
+}
+
+static int read_end_message(struct chunks *chunks, struct onhost_msg *msg, struct error *err)
+{
+	struct arena *arena CLEANUP_ARENA = arena_new(SCRATCH_MAX);
+	const char *line;
+	size_t len;
+	bool ended;
+
+	if (arena == NULL)
+		return error_nomem(err);
+	if (peer_line(chunks->peer, &line, &len, &ended, err) != 0)
+		return -1;
+	if (ended)
+		return error_set(err, ERROR_PROTOCOL, "the session ended where the image's end message was due");
+	if (onhost_msg_decode(arena, line, len, msg, err) != 0)
+		return error_prefix(err, "the image's end message");
+	if (msg->type != ONHOST_MSG_END)
+		return error_set(err, ERROR_PROTOCOL, "another message came where the image's end message was due");
+	return 0;
+}
+
+static int check_end(struct chunks *chunks, struct error *err)
+{
+	struct onhost_msg msg;
+	uint8_t sum[SHA256_LEN];
+	char hex[SHA256_HEX_SIZE];
+
+	if (read_end_message(chunks, &msg, err) != 0 || digest_finish(chunks->digest, sum, err) != 0)
+		return -1;
+	digest_hex(sum, sizeof(sum), hex);
+	if (strcmp(hex, msg.end_sha256) != 0)
+		return error_set(err, ERROR_PROTOCOL,
+				 "the image was damaged on its way: its SHA-256 was %s when it was sent and is %s here",
+				 msg.end_sha256, hex);
+	chunks->ended = true;
+	return 0;
+}
+
+int chunks_read(void *self, void *data, size_t len, size_t *ret_got, struct error *err)
+{
+	struct chunks *chunks = self;
+	size_t got = 0;
+
+	if (!chunks->ended && chunks->left == 0) {
+		uint32_t next;
+		if (peer_chunk(chunks->peer, &next, err) != 0)
+			return -1;
+		if (next == 0 && check_end(chunks, err) != 0)
+			return -1;
+		chunks->left = next;
+	}
+	if (!chunks->ended) {
+		if (peer_data(chunks->peer, data, len < chunks->left ? len : chunks->left, &got, err) != 0 ||
+		    digest_update(chunks->digest, data, got, err) != 0)
+			return -1;
+		chunks->left -= (uint32_t)got;
+	}
+	*ret_got = got;
+	return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What people (and serve: cpi) start. Each function is one command from its options to its output; the work is done by
+ * session, device, target and pipeline. */
+#include "onhost/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/io.h"
+#include "common/json_write.h"
+#include "onhost/device.h"
+#include "onhost/image_file.h"
+#include "onhost/metadata.h"
+#include "onhost/pipeline.h"
+#include "onhost/progress.h"
+#include "onhost/session.h"
+#include "onhost/target.h"
+
+#define OUTPUT_MAX ((size_t)65536)
+#define ARENA_MAX ((size_t)4 * 1024 * 1024)
+#define LAB_LINKS "/dev/" DEVICE_BY_ID
+
+static const struct device_paths system_paths = DEVICE_PATHS_SYSTEM;
+
+static int print(const struct buf *text, struct error *err)
+{
+	if (buf_check(text, "the result", err) != 0)
+		return -1;
+	return io_write_all(STDOUT_FILENO, text->data, text->len, "the result to standard output", err);
+}
+
+static const char *lab_links(const struct options *options)
+{
+	if (!options->lab)
+		return NULL;
+	return options->lab_devices != NULL ? options->lab_devices : LAB_LINKS;
+}
+
+/* --- serve, metadata ------------------------------------------------------------------------------------------------
+ */
+
+static int run_serve(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	const struct session_options session = {
+		.in_fd = STDIN_FILENO,
+		.out_fd = STDOUT_FILENO,
+		.paths = &system_paths,
+		.lab_links = lab_links(options),
+		.lab_files = options->lab_devices != NULL,
+	};
+
+	if (isatty(STDIN_FILENO) == 1)
+		return error_set(err, ERROR_INVALID_CALL,
+				 "serve expects a session with cpi on its standard input (lines of JSON, the first "
+				 "{\"op\":\"hello\",\"version\":1}), not a terminal. For people there is `onhost "
+				 "write`");
+	return session_serve(runtime, &session, err);
+}
+
+static int run_metadata(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
+
+	(void)options;
+	if (metadata_print(runtime, &text, err) != 0)
+		return -1;
+	return print(&text, err);
+}
+
+/* --- wait-device ----------------------------------------------------------------------------------------------------
+ */
+
+static int find_volume(struct runtime *runtime, const struct options *options, const char *device_name,
+		       struct device *ret_device, struct error *err)
+{
+	struct arena *arena CLEANUP_ARENA = arena_new(ARENA_MAX);
+	struct sysfs_disks before = { .count = 0 };
+	if (arena == NULL)
+		return error_nomem(err);
+	if (!options->lab && sysfs_list_disks(&system_paths, arena, &before, err) != 0)
+		return -1;
+
+	const struct device_wait wait = {
+		.paths = &system_paths,
+		.want = {
+			.volume_id = options->volume,
+			.device_name = device_name,
+			.before = &before,
+			.lab_links = lab_links(options),
+			.lab_files = options->lab_devices != NULL,
+		},
+		.timeout_ms = options->timeout_ms,
+		.in_fd = -1,
+		.out_fd = -1,
+	};
+	return device_await(runtime, &wait, ret_device, err);
+}
+
+static int run_wait_device(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
+	struct json_writer writer;
+	struct device device;
+
+	if (options->volume == NULL)
+		return error_set(err, ERROR_INVALID_CALL, "wait-device needs --volume ID");
+	if (find_volume(runtime, options, options->device, &device, err) != 0)
+		return -1;
+	if (!options->json) {
+		buf_printf(&text, "%s\t%s\n", device.node, device.recognised_by);
+		return print(&text, err);
+	}
+	json_writer_init(&writer, &text);
+	json_begin_object(&writer);
+	json_member_string(&writer, "device", device.node);
+	json_member_string(&writer, "recognised_by", device.recognised_by);
+	json_end_object(&writer);
+	buf_char(&text, '\n');
+	return print(&text, err);
+}
+
+/* --- write, verify, unpack ------------------------------------------------------------------------------------------
+ */
+
+static void result_as_json(const struct pipeline_result *result, const char *device, struct buf *text)
+{
+	struct json_writer writer;
+
+	json_writer_init(&writer, text);
+	json_begin_object(&writer);
+	json_member_string(&writer, "device", device);
+	json_member_unsigned(&writer, "read", result->read);
+	json_member_unsigned(&writer, "written", result->written);
+	json_member_unsigned(&writer, "skipped", result->skipped);
+	json_member_unsigned(&writer, "image_size", result->image_size);
+	json_key(&writer, "seconds");
+	json_number(&writer, result->seconds);
+	json_member_string(&writer, "input_sha256", result->input_sha256);
+	json_member_string(&writer, "image_sha256", result->image_sha256);
+	json_member_string(&writer, "format", result->format);
+	json_end_object(&writer);
+	buf_char(text, '\n');
+}
+
+static void result_as_text(const struct pipeline_result *result, const char *what, struct buf *text)
+{
+	double rate = result->seconds > 0 ? (double)result->image_size / result->seconds / 1048576 : 0;
+
+	buf_printf(text, "%s: %llu of %llu bytes, %llu left out, in %.1f s (%.0f MiB/s); %s\n", what,
+		   (unsigned long long)result->written, (unsigned long long)result->image_size,
+		   (unsigned long long)result->skipped, result->seconds, rate, result->format);
+	buf_printf(text, "SHA-256 of the input: %s\n", result->input_sha256);
+	if (result->image_sha256[0] != '\0')
+		buf_printf(text, "SHA-256 of the disk image: %s\n", result->image_sha256);
+}
+
+static int report(const struct options *options, const struct pipeline_result *result, const char *what,
+		  const char *device, struct error *err)
+{
+	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
+
+	if (options->json)
+		result_as_json(result, device, &text);
+	else
+		result_as_text(result, what, &text);
+	return print(&text, err);
+}
+
+static int open_image(struct runtime *runtime, const struct options *options, struct image_file *ret_file,
+		      struct error *err)
+{
+	const char *path = options->image == NULL ? "-" : options->image;
+
+	if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO) == 1)
+		return error_set(err, ERROR_INVALID_CALL,
+				 "a stemcell image is expected on standard input, which is a terminal: redirect it, or "
+				 "say "
+				 "--image FILE");
+	return image_file_open(ret_file, path, runtime->cancel, err);
+}
+
+static struct pipeline_options pipeline_of(const struct options *options, struct image_file *file,
+					   struct progress *progress)
+{
+	return (struct pipeline_options){
+		.source = { .read = image_file_read, .self = file },
+		.digest = options->digest,
+		.progress = progress_show,
+		.progress_self = progress,
+	};
+}
+
+static int check_write(const struct options *options, struct error *err)
+{
+	if ((options->volume == NULL) == (options->device == NULL))
+		return error_set(err, ERROR_INVALID_CALL, "write needs either --volume ID or --device PATH");
+	if (options->force && options->volume != NULL)
+		return error_set(err, ERROR_INVALID_CALL,
+				 "--force is only for a device that you name with --device PATH");
+	if (options->fresh && options->device != NULL)
+		return error_set(err, ERROR_INVALID_CALL,
+				 "--fresh is only for a volume (--volume ID): that both ends of a device are blank "
+				 "does not "
+				 "show that its middle is");
+	if (options->skip_zero_blocks && (!options->fresh || options->encrypted))
+		return error_set(err, ERROR_INVALID_CALL, "--skip-zero-blocks needs --fresh, and forbids --encrypted");
+	return 0;
+}
+
+static int open_target(struct runtime *runtime, const struct options *options, struct target *ret_target,
+		       struct error *err)
+{
+	const struct target_rules rules = { .encrypted = options->encrypted, .force = options->force };
+	struct device device;
+
+	if (options->device != NULL) {
+		if (target_name(options->device, &device, err) != 0)
+			return -1;
+	} else if (find_volume(runtime, options, options->device_name, &device, err) != 0) {
+		return -1;
+	}
+	log_info(runtime->log, "the device is %s (%s)", device.node, device.recognised_by);
+	return target_open(&system_paths, &device, &rules, ret_target, err);
+}
+
+static int run_write(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct image_file file CLEANUP(image_file_close) = IMAGE_FILE_INIT;
+	struct target opened CLEANUP(target_close) = TARGET_INIT;
+	struct progress progress CLEANUP(progress_end);
+	struct pipeline_result result;
+
+	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	if (check_write(options, err) != 0 || open_image(runtime, options, &file, err) != 0 ||
+	    open_target(runtime, options, &opened, err) != 0)
+		return -1;
+
+	/* the device is open and nothing of the image has been read: from here on nothing needs root any more, and what
+	 * follows is what the sandbox is to surround */
+	const struct pipeline_options how = pipeline_of(options, &file, &progress);
+	const struct pipeline_target target = {
+		.fd = opened.fd,
+		.name = opened.node,
+		.size = opened.size,
+		.fresh = options->fresh && !options->encrypted,
+		.skip_zero_blocks = options->skip_zero_blocks,
+	};
+	if (pipeline_write(runtime, &how, &target, &result, err) != 0)
+		return -1;
+	progress_end(&progress);
+	return report(options, &result, "written", opened.node, err);
+}
+
+static int run_verify(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct image_file file CLEANUP(image_file_close) = IMAGE_FILE_INIT;
+	struct target opened CLEANUP(target_close) = TARGET_INIT;
+	struct progress progress CLEANUP(progress_end);
+	struct pipeline_result result;
+
+	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	if (options->device == NULL)
+		return error_set(err, ERROR_INVALID_CALL, "verify needs --device PATH");
+	if (open_image(runtime, options, &file, err) != 0 ||
+	    target_open_to_read(options->device, &opened, err) != 0)
+		return -1;
+
+	const struct pipeline_options how = pipeline_of(options, &file, &progress);
+	const struct pipeline_target target = {
+		.fd = opened.fd, .name = opened.node, .size = opened.size, .fresh = options->fresh,
+	};
+	if (pipeline_verify(runtime, &how, &target, &result, err) != 0)
+		return -1;
+	progress_end(&progress);
+	return report(options, &result, "the same", opened.node, err);
+}
+
+static int run_unpack(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct image_file file CLEANUP(image_file_close) = IMAGE_FILE_INIT;
+	struct progress progress CLEANUP(progress_end);
+	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
+	struct pipeline_result result;
+
+	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	if (isatty(STDOUT_FILENO) == 1)
+		return error_set(err, ERROR_INVALID_CALL,
+				 "unpack writes a disk image to standard output, which is a terminal: redirect it (> "
+				 "root.img)");
+	if (open_image(runtime, options, &file, err) != 0)
+		return -1;
+
+	const struct pipeline_options how = pipeline_of(options, &file, &progress);
+	if (pipeline_unpack(runtime, &how, STDOUT_FILENO, &result, err) != 0)
+		return -1;
+	progress_end(&progress);
+	/* standard output is the image's */
+	result_as_text(&result, "unpacked", &text);
+	return io_write_all(STDERR_FILENO, text.data, text.len, "the result to standard error", err);
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------
+ */
+
+static const struct command commands[] = {
+	{ "serve", "[--lab [--lab-devices DIR]]", "the session with cpi, on standard input and output",
+	  "Reads messages and image from standard input; only messages are written to standard output.\n", "lLVh", true,
+	  true, run_serve },
+	{ "metadata", "", "what the instance metadata service says of this machine, as JSON", "", "Vh", true, false,
+	  run_metadata },
+	{ "wait-device", "--volume ID [--device NAME] [--timeout SECONDS]",
+	  "waits for the volume's block device and prints it",
+	  "Prints the device's path, a tab, and how it was recognised. On Xen the device is known by its name\n"
+	  "(--device /dev/sdf, as given to AttachVolume) and only when it comes after this command was started.\n",
+	  "vdtjlLVh", false, false, run_wait_device },
+	{ "write", "(--volume ID | --device PATH) [--image FILE]", "writes a stemcell image, with all the checks",
+	  "The image may be a gzip'd tar with root.img in it, also plain tar, zstd, xz, or a raw disk image. The\n"
+	  "device must be blank and in nobody's use. Its first MiB is written last.\n",
+	  "vdnitrezfsjlLVh", false, false, run_write },
+	{ "verify", "--device PATH [--image FILE]", "compares a device with what write must write to it",
+	  "Of --device only as much is read as the image has. With --fresh, holes may hold anything.\n", "dirsjVh",
+	  false, false, run_verify },
+	{ "unpack", "[--image FILE] > root.img", "the disk image inside, to standard output; needs no root", "", "isVh",
+	  false, false, run_unpack },
+};
+
+const struct command *commands_list(size_t *ret_count)
+{
+	*ret_count = sizeof(commands) / sizeof(commands[0]);
+	return commands;
+}
+
+const struct command *commands_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An image as it comes, opened: recognises the packing and the content, and gives the plain bytes. What is inside a tar
+ * is untar's. */
+#ifndef ONHOST_IMAGE_H
+#define ONHOST_IMAGE_H
+
+#include "onhost/format.h"
+#include "onhost/stream.h"
+
+struct image;
+
+/* Reads the beginning. ERROR_IMAGE when it is empty or nothing that is taken. in is copied. Freed by image_close. */
+int image_open(const struct stream_in *in, struct image **ret_image, struct error *err);
+void image_close(struct image *image);
+enum format_content image_content(const struct image *image);
+const char *image_format(const struct image *image); /* "gzip tar", …: a literal */
+/* As stream_codec's read: *ret_got < len means that the whole input was read and verified. */
+int image_read(struct image *image, void *data, size_t len, size_t *ret_got, struct error *err);
+
+static inline void image_close_ptr(struct image **image)
+{
+	if (*image != NULL)
+		image_close(*image);
+}
+#define CLEANUP_IMAGE __attribute__((cleanup(image_close_ptr)))
+
+#endif

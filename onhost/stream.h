@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How bytes are pulled from stage to stage within one thread: pieces that are lent (stream_in), and decoders that turn
+ * them into plain bytes (stream_codec). Each decoder has a file of its own and is one of these tables. */
+#ifndef ONHOST_STREAM_H
+#define ONHOST_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+struct stream_in {
+	/* The next piece, borrowed until the next call. *ret_len 0 at the end of the stream, and at every call after.
+	 */
+	int (*next)(void *self, const uint8_t **ret_data, size_t *ret_len, struct error *err);
+	void *self;
+};
+
+struct stream_codec {
+	/* in outlives the codec. */
+	int (*open)(const struct stream_in *in, void **ret_codec, struct error *err);
+	/* Fills all of data unless the stream ends. *ret_got < len says that it ended well: checksums and lengths are
+	 * right, only whole further members followed, and no byte is left over. Everything else is ERROR_IMAGE; errors
+	 * of the input are passed on as they are. After an error only close may follow. */
+	int (*read)(void *codec, void *data, size_t len, size_t *ret_got, struct error *err);
+	void (*close)(void *codec);
+};
+
+#endif
