@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpi's end of the session with a running onhost (common/onhost_msg.h), over a child's three pipes. Which program is started,
+ * and where, is builder.c's and local.c's. */
+#ifndef CPI_BUILDER_SESSION_H
+#define CPI_BUILDER_SESSION_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/onhost_msg.h"
+#include "common/process.h"
+#include "common/runtime.h"
+
+struct builder_session {
+	struct runtime *runtime;
+	struct process process;
+	struct onhost_frames frames;
+	bool in_broken; /* the child reads no more */
+	bool out_ended;
+	bool err_ended;
+	char line[512]; /* the line of its standard error that is coming in; cut when longer */
+	size_t line_len;
+	char last_words[512]; /* the last whole one */
+};
+
+/* Starts argv. Its standard error goes to the log at debug, line by line. SIGPIPE must be ignored. */
+int builder_session_open(struct builder_session *session, struct runtime *runtime, char *const argv[], struct error *err);
+/* Texts in the arena. ERROR_PROTOCOL names both versions when the other side speaks another one. */
+int builder_session_hello(struct builder_session *session, struct arena *arena, struct onhost_hello_ok *ret_hello,
+			  struct error *err);
+
+struct builder_session_image {
+	int fd; /* read to its end */
+	const char *path; /* for messages */
+	void (*ready)(void *self, const struct onhost_ready *ready); /* may be NULL, as progress */
+	void (*progress)(void *self, const struct onhost_progress *progress);
+	void *self;
+};
+
+/* Sends the image and waits until it is on the device. Errors of the other side keep their kind; a child that ends or falls
+ * silent is ERROR_IO, ERROR_TIMEOUT, with its exit status and last words. The sums of both ends are compared. Texts of
+ * *ret_written live in the arena. */
+int builder_session_write(struct builder_session *session, struct arena *arena, const struct onhost_write *write,
+			  const struct builder_session_image *image, struct onhost_written *ret_written,
+			  struct error *err);
+
+/* Ends the session: the child sees the end of its input and gets a moment to end, then signals. Safe on a closed one. */
+void builder_session_close(struct builder_session *session);
+
+#endif

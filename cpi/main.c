@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c, check.c and
+ * methods/sweep.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/cancel.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/runtime.h"
+#include "cpi/check.h"
+#include "cpi/methods/sweep.h"
+#include "cpi/options.h"
+#include "cpi/serve.h"
+#include "cpi/setup.h"
+
+#define EXIT_USAGE 2
+/* The tree of the largest request, one-digit numbers only, takes over a hundred bytes for each of them. */
+#define ARENA_MAX_BYTES ((size_t)1536 * 1024 * 1024)
+
+/* The one variable that has to be reached from outside: by the signal handler. */
+static struct cancel *signalled;
+
+static void on_signal(int signal)
+{
+	cancel_raise(signalled, signal);
+}
+
+/* SIGHUP and SIGINT that somebody ignores (nohup, a shell's background job) stay ignored. */
+static int catch_signals(struct cancel *cancel, struct error *err)
+{
+	static const int stopping[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction before;
+
+	if (cancel_open(cancel, err) != 0)
+		return -1;
+	signalled = cancel;
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&ignore.sa_mask);
+	/* a reader that went away shows in write's result */
+	sigaction(SIGPIPE, &ignore, NULL);
+	for (size_t i = 0; i < sizeof(stopping) / sizeof(stopping[0]); i++) {
+		if (sigaction(stopping[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(stopping[i], &action, NULL);
+	}
+	return 0;
+}
+
+/* A standard stream that is closed would be taken by the next file that is opened. Standard output gets a descriptor that
+ * cannot be written, so that a lost answer is noticed. */
+static void hold_standard_streams(void)
+{
+	static const int modes[] = { O_RDONLY, O_RDONLY, O_WRONLY };
+
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) < 0)
+			_exit(EXIT_FAILURE);
+	}
+}
+
+/* Credentials are in this process's memory. */
+static void forbid_core_dumps(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static enum log_level wanted_level(void)
+{
+	static const char *const names[] = { "debug", "info", "warn", "error" };
+	const char *wanted = getenv("CPI_LOG_LEVEL");
+
+	for (size_t i = 0; wanted != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcasecmp(wanted, names[i]) == 0)
+			return (enum log_level)i;
+	}
+	return LOG_LEVEL_INFO;
+}
+
+static int say(int fd, const char *text)
+{
+	struct error err;
+
+	return io_write_all(fd, text, strlen(text), "the output", &err) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int usage_error(const struct error *err)
+{
+	fprintf(stderr, "cpi: %s; see cpi --help\n", err->message);
+	return EXIT_USAGE;
+}
+
+/* --- commands --------------------------------------------------------------------------------------------------------- */
+
+static int run_serve(struct setup *setup, const struct options *options)
+{
+	struct serve_options serve = {
+		.config_path = options->config,
+		.in_fd = STDIN_FILENO,
+		.out_fd = STDOUT_FILENO,
+	};
+
+	if (isatty(STDIN_FILENO)) {
+		fprintf(stderr, "cpi: a request is expected on standard input, which is a terminal\n\n%s", options_help());
+		return EXIT_USAGE;
+	}
+	return serve_request(setup, &serve);
+}
+
+static int run_check(struct setup *setup, const struct options *options, struct error *err)
+{
+	struct check_options check = {
+		.config_path = options->config,
+		.json = options->json,
+		.terminal = isatty(STDOUT_FILENO),
+		.out_fd = STDOUT_FILENO,
+	};
+	bool fine = false;
+
+	if (check_run(setup, &check, &fine, err) != 0)
+		return -1;
+	return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_sweep(struct setup *setup, const struct options *options, struct error *err)
+{
+	struct sweep_options sweep = {
+		.delete_found = options->delete,
+		.by_tag = options->by_tag,
+		.director_uuid = options->director_uuid,
+		.ids = options->ids,
+		.n_ids = options->n_ids,
+		.out_fd = STDOUT_FILENO,
+	};
+
+	if (setup_config(setup, options->config, NULL, err) != 0 || setup_aws(setup, err) != 0)
+		return -1;
+	return sweep_run(setup->runtime, &setup->ec2, &sweep, err);
+}
+
+/* For commands of people: what failed is said in one line, and not as an answer to a Director. */
+static int run_command(struct setup *setup, const struct options *options)
+{
+	struct error err;
+	int status;
+
+	if (options->command == OPTIONS_CHECK)
+		status = run_check(setup, options, &err);
+	else
+		status = run_sweep(setup, options, &err);
+	setup_close(setup);
+	if (status >= 0)
+		return status;
+	log_redact(setup->runtime->log, err.message, sizeof(err.message));
+	fprintf(stderr, "cpi: %s\n", err.message);
+	return EXIT_FAILURE;
+}
+
+static int run(const struct options *options, struct error *err)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_MAX_BYTES);
+	struct cancel cancel;
+	struct clock clock;
+	struct log log;
+
+	if (arena == NULL)
+		return error_nomem(err);
+	if (catch_signals(&cancel, err) != 0)
+		return -1;
+	clock_system(&clock);
+	log_init(&log, STDERR_FILENO, wanted_level(), &clock);
+	struct runtime runtime = { .log = &log, .clock = &clock, .cancel = &cancel };
+	struct setup setup = { .runtime = &runtime, .clock = &clock, .arena = arena };
+	return options->command == OPTIONS_SERVE ? run_serve(&setup, options) : run_command(&setup, options);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct error err;
+
+	hold_standard_streams();
+	forbid_core_dumps();
+	if (options_parse(argc, argv, &options, &err) != 0)
+		return usage_error(&err);
+	if (options.command == OPTIONS_HELP)
+		return say(STDOUT_FILENO, options_help());
+	if (options.command == OPTIONS_VERSION)
+		return say(STDOUT_FILENO, "cpi " CPI_VERSION "\n");
+	int status = run(&options, &err);
+	if (status >= 0)
+		return status;
+	fprintf(stderr, "cpi: %s\n", err.message);
+	return EXIT_FAILURE;
+}

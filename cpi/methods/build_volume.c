@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The build volume's life up to its deletion. What becomes of it when something fails is undo.c's. */
+#include "cpi/methods/build_volume.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cpi/ec2/tags.h"
+#include "cpi/ec2/volumes.h"
+#include "cpi/methods/created.h"
+
+#define DEVICE_TIMEOUT_MS ((int64_t)60 * 1000) /* DEVICE_POLL_TIMEOUT of the original */
+#define DEVICE_LEAST_MS 5000 /* however tests shorten waits: a device takes what it takes */
+#define ATTACH_LIMIT_MS ((int64_t)60 * 1000)
+#define LOG_EVERY_MS 3000
+#define FIRST_NAME 'f' /* EC2's names for volumes of ours: /dev/sdf to /dev/sdp */
+#define LAST_NAME 'p'
+#define MIB ((uint64_t)1024 * 1024)
+
+/* --- creating --- */
+
+int build_volume_create(struct call *call, const struct build_volume_spec *spec, struct build_volume *ret_volume,
+			struct error *err)
+{
+	struct build_volume made = { .size_gib = spec->size_gib };
+	const struct wait_options wait = { .just_created = true };
+	struct volume volume;
+
+	if (undo_intend(call->undo, UNDO_VOLUME, &made.step, err) != 0)
+		return -1;
+	struct volume_create_request request = {
+		.size_gib = spec->size_gib,
+		.availability_zone = spec->availability_zone,
+		.type = "gp3",
+		.encrypted = spec->encrypted,
+		.kms_key_id = spec->encrypted ? spec->kms_key_arn : NULL,
+		.client_token = made.step.token,
+	};
+	if (created_tags(call->arena, spec->tags, &made.step, &request.tags, err) != 0)
+		return -1;
+	if (volume_create(call->ec2, call->arena, &request, &volume, err) != 0) {
+		created_not(call->undo, &made.step, err);
+		return error_prefix(err, "cannot create the volume to build the stemcell on");
+	}
+	undo_created(call->undo, &made.step, volume.id);
+	made.id = volume.id;
+	made.encrypted = spec->encrypted || volume.encrypted;
+	log_info(call->runtime->log, "created volume %s (%" PRIu64 " GiB, gp3%s) in %s", made.id, made.size_gib,
+		 made.encrypted ? ", encrypted" : "", spec->availability_zone);
+	if (volume_wait_available(call->ec2, made.id, &wait, err) != 0)
+		return -1;
+	*ret_volume = made;
+	return 0;
+}
+
+/* --- attaching --- */
+
+/* The letter of /dev/sdX or /dev/xvdX (with or without /dev/ and a partition's number); '\0' for other names. */
+static char name_letter(const char *name)
+{
+	if (name == NULL)
+		return '\0';
+	if (strncmp(name, "/dev/", 5) == 0)
+		name += 5;
+	if (strncmp(name, "sd", 2) == 0)
+		return name[2];
+	return strncmp(name, "xvd", 3) == 0 ? name[3] : '\0';
+}
+
+/* taken: a bit for each letter. */
+static char first_free(const struct instance *instance, uint32_t taken)
+{
+	for (size_t i = 0; i < instance->n_mappings; i++) {
+		char letter = name_letter(instance->mappings[i].device_name);
+		if (letter >= 'a' && letter <= 'z')
+			taken |= (uint32_t)1 << (letter - 'a');
+	}
+	for (char letter = FIRST_NAME; letter <= LAST_NAME; letter++)
+		if ((taken & (uint32_t)1 << (letter - 'a')) == 0)
+			return letter;
+	return '\0';
+}
+
+/* "Invalid value '/dev/sdf' for unixDevice. Attachment point /dev/sdf is already in use" */
+static bool is_name_taken(const struct error *err)
+{
+	return err->kind == ERROR_AWS && strcmp(err->aws_code, "InvalidParameterValue") == 0 &&
+	       strstr(err->message, "in use") != NULL;
+}
+
+static bool is_not_ready(const struct error *err)
+{
+	return err->kind == ERROR_AWS &&
+	       (strcmp(err->aws_code, "IncorrectState") == 0 || strcmp(err->aws_code, "VolumeInUse") == 0);
+}
+
+/* EC2 may have shown the volume as available and not mean it yet. */
+static int attach_as(struct call *call, const struct build_volume *volume, const char *instance_id, const char *device_name,
+		     struct error *err)
+{
+	const struct clock *clock = call->runtime->clock;
+	struct deadline deadline = deadline_in(clock, ATTACH_LIMIT_MS);
+	struct error why;
+
+	while (volume_attach(call->ec2, volume->id, instance_id, device_name, &why) != 0) {
+		if (!is_not_ready(&why) || deadline_passed(clock, deadline)) {
+			*err = why;
+			return -1;
+		}
+		if (deadline_sleep(clock, deadline, 1000, call->runtime->cancel, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int build_volume_attach(struct call *call, struct build_volume *volume, const struct instance *instance,
+			struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+	uint32_t refused = 0;
+
+	for (;;) {
+		char letter = first_free(instance, refused);
+		if (letter == '\0')
+			return error_set(err, ERROR_CLOUD,
+					 "instance %s has no free device name from /dev/sd%c to /dev/sd%c; detach volumes that are not needed",
+					 instance->id, FIRST_NAME, LAST_NAME);
+		volume->device_name = arena_printf(call->arena, "/dev/sd%c", letter);
+		if (volume->device_name == NULL)
+			return error_nomem(err);
+		if (attach_as(call, volume, instance->id, volume->device_name, err) == 0)
+			break;
+		if (!is_name_taken(err))
+			return error_prefix(err, "cannot attach volume %s to instance %s as %s", volume->id, instance->id,
+					    volume->device_name);
+		refused |= (uint32_t)1 << (letter - 'a');
+	}
+	volume->instance_id = instance->id;
+	return volume_wait_attached(call->ec2, volume->id, instance->id, &wait, err);
+}
+
+/* --- writing --- */
+
+struct watcher {
+	struct call *call;
+	const struct build_volume *volume;
+	int64_t logged_ms; /* 0: not yet */
+};
+
+static void saw_device(void *self, const struct onhost_ready *ready)
+{
+	struct watcher *watcher = self;
+	log_info(watcher->call->runtime->log, "volume %s is %s here (by %s)", watcher->volume->id, ready->device,
+		 ready->recognised_by);
+}
+
+static double mib_per_second(uint64_t bytes, double seconds)
+{
+	return seconds > 0 ? (double)bytes / (double)MIB / seconds : 0;
+}
+
+static void saw_progress(void *self, const struct onhost_progress *progress)
+{
+	struct watcher *watcher = self;
+	const struct clock *clock = watcher->call->runtime->clock;
+	int64_t now = clock->monotonic_ms(clock->self);
+	uint64_t done = progress->written + progress->skipped;
+
+	if (watcher->logged_ms != 0 && now - watcher->logged_ms < LOG_EVERY_MS)
+		return;
+	watcher->logged_ms = now;
+	if (progress->total > 0)
+		log_info(watcher->call->runtime->log, "writing stemcell: %" PRIu64 " of %" PRIu64 " MiB, %.0f MiB/s",
+			 done / MIB, progress->total / MIB, mib_per_second(done, progress->seconds));
+	else
+		log_info(watcher->call->runtime->log, "writing stemcell: %" PRIu64 " MiB, %.0f MiB/s", done / MIB,
+			 mib_per_second(done, progress->seconds));
+}
+
+static uint64_t device_timeout_ms(const struct clock *clock)
+{
+	double scaled = (double)DEVICE_TIMEOUT_MS * clock->scale;
+	return scaled > DEVICE_LEAST_MS ? (uint64_t)scaled : DEVICE_LEAST_MS;
+}
+
+int build_volume_write(struct call *call, struct builder *builder, const struct build_volume *volume, int image_fd,
+		       const char *image_path, struct error *err)
+{
+	struct watcher watcher = { .call = call, .volume = volume };
+	const struct builder_image image = {
+		.volume_id = volume->id,
+		.device_name = volume->device_name,
+		.size_mib = volume->size_gib * 1024,
+		.encrypted = volume->encrypted,
+		.skip_zero_blocks = call->config->stemcell.skip_zero_blocks,
+		.device_timeout_ms = device_timeout_ms(call->runtime->clock),
+		.fd = image_fd,
+		.path = image_path,
+		.ready = saw_device,
+		.progress = saw_progress,
+		.self = &watcher,
+	};
+	struct onhost_written written;
+
+	if (image.encrypted && image.skip_zero_blocks)
+		return error_set(err, ERROR_CONFIG,
+				 "aws.stemcell.skip_zero_blocks does not go with encryption (volume %s is encrypted): blocks that are "
+				 "never written read as noise; switch one of them off",
+				 volume->id);
+	if (builder_write(builder, &image, &written, err) != 0)
+		return error_prefix(err, "cannot write the stemcell %s to volume %s", image_path, volume->id);
+	log_info(call->runtime->log,
+		 "wrote stemcell: %" PRIu64 " MiB (%s; %" PRIu64 " MiB written, %" PRIu64 " MiB left out) in %.1f s, %.0f MiB/s",
+		 written.image_size / MIB, written.format, written.written / MIB, written.skipped / MIB, written.seconds,
+		 mib_per_second(written.image_size, written.seconds));
+	return 0;
+}
+
+/* --- detaching, deleting --- */
+
+int build_volume_detach(struct call *call, const struct build_volume *volume, struct error *err)
+{
+	const struct wait_options wait = { 0 };
+
+	if (volume_detach(call->ec2, volume->id, volume->instance_id, false, err) != 0 ||
+	    volume_wait_detached(call->ec2, volume->id, &wait, err) != 0)
+		return error_prefix(err, "cannot detach volume %s from instance %s", volume->id, volume->instance_id);
+	return 0;
+}
+
+int build_volume_delete(struct call *call, const struct build_volume *volume, struct error *err)
+{
+	if (volume_delete(call->ec2, volume->id, NULL, err) != 0)
+		return error_prefix(err, "cannot delete volume %s", volume->id);
+	return 0;
+}
+
+int build_volume_wait_gone(struct call *call, const struct build_volume *volume, struct error *err)
+{
+	const struct wait_options wait = { 0 };
+
+	if (volume_wait_deleted(call->ec2, volume->id, &wait, err) != 0)
+		return -1;
+	undo_forget(call->undo, &volume->step);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each creating step shares: its tags, and what a failed creating call means for undo. */
+#ifndef CPI_METHODS_CREATED_H
+#define CPI_METHODS_CREATED_H
+
+#include "common/arena.h"
+#include "common/error.h"
+#include "cpi/ec2/client.h"
+#include "cpi/methods/undo.h"
+
+/* The tags, cut to EC2's limits, with the step's own last: nothing overrides it. */
+int created_tags(struct arena *arena, struct ec2_tags tags, const struct undo_step *step, struct ec2_tags *ret_tags,
+		 struct error *err);
+/* Several lists as one: of a repeated key the last counts, in the place of the first. */
+int created_merge(struct arena *arena, const struct ec2_tags *lists, size_t n_lists, struct ec2_tags *ret_tags,
+		  struct error *err);
+/* The creating call failed with err: forgets the step where EC2 refused it, and keeps it where the answer was lost. */
+void created_not(struct undo *undo, const struct undo_step *step, const struct error *err);
+
+#endif

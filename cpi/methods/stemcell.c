@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stories of create_stemcell and delete_stemcell, from top to bottom. The build volume's acts are in build_volume.c; undoing
+ * what a failure leaves is the caller's (undo.h). */
+#include "cpi/methods/stemcell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/digest.h"
+#include "cpi/builder/builder.h"
+#include "cpi/ec2/images.h"
+#include "cpi/ec2/instances.h"
+#include "cpi/ec2/snapshots.h"
+#include "cpi/ec2/tags.h"
+#include "cpi/methods/build_volume.h"
+#include "cpi/methods/created.h"
+#include "cpi/methods/kernel_image.h"
+#include "cpi/methods/leftover.h"
+#include "cpi/methods/stemcell_plan.h"
+
+#define LIGHT_SUFFIX " light"
+/* On snapshots that are about to lose their AMI: a delete that was cut short finds them again. */
+#define DELETING_TAG "aws-cpi-deleting"
+
+static bool is(const char *text, const char *wanted)
+{
+	return text != NULL && strcmp(text, wanted) == 0;
+}
+
+/* --- light --- */
+
+static int find_ami(struct call *call, const char *const *ids, size_t n_ids, const char **ret_id, struct error *err)
+{
+	const struct ec2_filter filter = { .name = "image-id", .values = ids, .n_values = n_ids };
+	const char *region = call->config->aws.region;
+	struct image *images;
+	size_t count;
+
+	/* by filter: one id of many that is not there is not an error */
+	if (image_describe(call->ec2, call->arena, (struct ec2_ids){ 0 },
+			   (struct ec2_filters){ .items = &filter, .count = 1 }, NULL, &images, &count, err) != 0)
+		return error_prefix(err, "cannot look for the light stemcell's AMI");
+	for (size_t i = 0; i < n_ids; i++)
+		for (size_t j = 0; j < count; j++)
+			if (is(images[j].id, ids[i])) {
+				*ret_id = ids[i];
+				return 0;
+			}
+	return error_set(err, ERROR_CLOUD,
+			 "Stemcell does not contain an AMI in region %s that this account can see (looked for %s%s)",
+			 region != NULL ? region : "(none configured)", ids[0], n_ids > 1 ? " and others" : "");
+}
+
+static const char *ami_of_region(const struct stemcell_properties *properties, const char *region)
+{
+	for (size_t i = 0; region != NULL && i < properties->n_amis; i++)
+		if (is(properties->amis[i].region, region))
+			return properties->amis[i].image_id;
+	return NULL;
+}
+
+/* The configured region's; where there is none in the map, and no copy to make, any that this endpoint knows. */
+static int pick_ami(struct call *call, const struct stemcell_properties *properties, bool encrypted, const char **ret_id,
+		    struct error *err)
+{
+	const char *region = call->config->aws.region;
+	const char *id = ami_of_region(properties, region);
+
+	if (id != NULL)
+		return find_ami(call, &id, 1, ret_id, err);
+	if (encrypted)
+		return error_set(err, ERROR_CLOUD,
+				 "Stemcell does not contain an AMI in region %s: only one that its map names for the configured region "
+				 "can be copied encrypted",
+				 region != NULL ? region : "(none configured)");
+	const char **ids = arena_array(call->arena, properties->n_amis, sizeof(*ids));
+	if (ids == NULL)
+		return error_nomem(err);
+	for (size_t i = 0; i < properties->n_amis; i++)
+		ids[i] = properties->amis[i].image_id;
+	return find_ami(call, ids, properties->n_amis, ret_id, err);
+}
+
+/* Each stemcell has a copy of its own: delete_stemcell takes it along. */
+static int copy_encrypted(struct call *call, const struct stemcell_plan *plan, const char **ret_image_id, struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+	struct undo_step step;
+	const char *image_id;
+
+	if (undo_intend(call->undo, UNDO_IMAGE, &step, err) != 0)
+		return -1;
+	struct image_copy_request request = {
+		.source_region = call->config->aws.region,
+		.source_image_id = plan->source_image,
+		.name = arena_printf(call->arena, "Copied from SourceAMI %s", plan->source_image),
+		.description = plan->description,
+		.encrypted = true,
+		.kms_key_id = plan->kms_key_arn,
+		.client_token = step.token,
+	};
+	if (request.name == NULL)
+		return error_nomem(err);
+	if (created_tags(call->arena, plan->tags, &step, &request.tags, err) != 0)
+		return -1;
+	if (image_copy(call->ec2, call->arena, &request, &image_id, err) != 0) {
+		created_not(call->undo, &step, err);
+		return error_prefix(err, "cannot copy AMI %s with encryption", plan->source_image);
+	}
+	undo_created(call->undo, &step, image_id);
+	log_info(call->runtime->log, "copying %s to %s with encryption", plan->source_image, image_id);
+	if (image_wait_available(call->ec2, image_id, &wait, err) != 0)
+		return -1;
+	*ret_image_id = image_id;
+	return 0;
+}
+
+static int create_light(struct call *call, const struct stemcell_create_request *request, const char **ret_cid,
+			struct error *err)
+{
+	struct stemcell_plan plan = { 0 };
+
+	if (stemcell_plan_common(call, request, &plan, err) != 0 ||
+	    pick_ami(call, &request->properties, plan.encrypted, &plan.source_image, err) != 0)
+		return -1;
+	if (plan.encrypted)
+		return copy_encrypted(call, &plan, ret_cid, err);
+	const char *cid = arena_printf(call->arena, "%s" LIGHT_SUFFIX, plan.source_image);
+	if (cid == NULL)
+		return error_nomem(err);
+	*ret_cid = cid;
+	return 0;
+}
+
+/* --- heavy --- */
+
+static int open_image(const char *path, int *ret_fd, struct error *err)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return error_errno(err, ERROR_CLOUD, errno, "cannot open the stemcell image %s", path);
+	if (fstat(fd, &st) != 0)
+		return error_errno(err, ERROR_CLOUD, errno, "cannot look at the stemcell image %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, ERROR_CLOUD, "the stemcell image %s is not a file", path);
+	if (st.st_size == 0)
+		return error_set(err, ERROR_CLOUD, "the stemcell image %s is empty", path);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int find_instance(struct call *call, const char *id, struct instance *ret_instance, struct error *err)
+{
+	struct instance *instances;
+	size_t count = 0;
+	int result = instance_describe(call->ec2, call->arena, (struct ec2_ids){ .items = &id, .count = 1 },
+				       (struct ec2_filters){ 0 }, &instances, &count, err);
+
+	if (result != 0 && !ec2_is_not_found(err))
+		return error_prefix(err, "cannot look at the current VM %s", id);
+	if (result != 0 || count == 0)
+		return error_set(err, ERROR_CLOUD,
+				 "Could not locate the current VM with id '%s'. Ensure that the current VM is located in the same "
+				 "region, and belongs to the same account, as configured",
+				 id);
+	*ret_instance = instances[0];
+	return 0;
+}
+
+static int take_snapshot(struct call *call, const struct stemcell_plan *plan, const struct build_volume *volume,
+			 const char **ret_snapshot_id, struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+	struct undo_step step;
+	struct ec2_tags tags;
+	struct snapshot snapshot;
+
+	if (undo_intend(call->undo, UNDO_SNAPSHOT, &step, err) != 0 ||
+	    created_tags(call->arena, plan->tags, &step, &tags, err) != 0)
+		return -1;
+	if (snapshot_create(call->ec2, call->arena, volume->id, plan->description, tags, &step.tag, &snapshot, err) != 0) {
+		created_not(call->undo, &step, err);
+		return error_prefix(err, "cannot take a snapshot of volume %s", volume->id);
+	}
+	undo_created(call->undo, &step, snapshot.id);
+	log_info(call->runtime->log, "taking snapshot %s of volume %s", snapshot.id, volume->id);
+	if (snapshot_wait_completed(call->ec2, snapshot.id, &wait, err) != 0)
+		return -1;
+	*ret_snapshot_id = snapshot.id;
+	return 0;
+}
+
+static int register_image(struct call *call, const struct stemcell_plan *plan, const char *snapshot_id, const char **ret_image_id,
+			  struct error *err)
+{
+	const struct image_mapping mappings[] = {
+		{
+			.device_name = plan->paravirtual ? "/dev/sda" : "/dev/xvda",
+			.snapshot_id = snapshot_id,
+			.delete_on_termination = true,
+		},
+		{ .device_name = "/dev/sdb", .virtual_name = "ephemeral0" },
+	};
+	char uuid[UUID_SIZE];
+	struct undo_step step;
+	const char *image_id;
+
+	if (digest_uuid(uuid, err) != 0 || undo_intend(call->undo, UNDO_IMAGE, &step, err) != 0)
+		return -1;
+	struct image_register_request request = {
+		.name = arena_printf(call->arena, "BOSH-%s", uuid),
+		.description = plan->description,
+		.architecture = plan->architecture,
+		.virtualization_type = plan->paravirtual ? NULL : "hvm",
+		.root_device_name = plan->root_device_name,
+		.kernel_id = plan->kernel_id,
+		.boot_mode = plan->boot_mode,
+		.sriov_support = plan->paravirtual ? NULL : "simple",
+		.ena_support = !plan->paravirtual,
+		.mappings = mappings,
+		.n_mappings = sizeof(mappings) / sizeof(mappings[0]),
+	};
+	if (request.name == NULL)
+		return error_nomem(err);
+	if (created_tags(call->arena, plan->tags, &step, &request.tags, err) != 0)
+		return -1;
+	if (image_register(call->ec2, call->arena, &request, &image_id, err) != 0) {
+		created_not(call->undo, &step, err);
+		return error_prefix(err, "cannot register an AMI on snapshot %s", snapshot_id);
+	}
+	undo_created(call->undo, &step, image_id);
+	log_info(call->runtime->log, "registered AMI %s (%s) on snapshot %s", image_id, request.name, snapshot_id);
+	*ret_image_id = image_id;
+	return 0;
+}
+
+static void close_builder(struct builder **builder)
+{
+	builder_close(STEAL(*builder));
+}
+
+/* From the image file to a detached volume that holds its disk. */
+static int fill_volume(struct call *call, const struct stemcell_plan *plan, const char *image_path, int image_fd,
+		       struct build_volume *ret_volume, struct error *err)
+{
+	CLEANUP(close_builder) struct builder *builder = NULL;
+	struct instance instance = { 0 };
+	struct builder_place place;
+
+	if (builder_open(call->runtime, call->config, call->arena, &builder, &place, err) != 0 ||
+	    find_instance(call, place.instance_id, &instance, err) != 0)
+		return -1;
+	const struct build_volume_spec spec = {
+		.size_gib = plan->disk_gib,
+		.availability_zone = instance.availability_zone != NULL ? instance.availability_zone :
+									  place.availability_zone,
+		.encrypted = plan->encrypted,
+		.kms_key_arn = plan->kms_key_arn,
+		.tags = plan->tags,
+	};
+	log_info(call->runtime->log, "building the stemcell on instance %s in %s (%s, onhost %s)", instance.id,
+		 spec.availability_zone, place.how, place.release);
+	if (build_volume_create(call, &spec, ret_volume, err) != 0 ||
+	    build_volume_attach(call, ret_volume, &instance, err) != 0 ||
+	    build_volume_write(call, builder, ret_volume, image_fd, image_path, err) != 0)
+		return -1;
+	/* onhost must have let go of the device */
+	close_builder(&builder);
+	return build_volume_detach(call, ret_volume, err);
+}
+
+static int create_heavy(struct call *call, const struct stemcell_create_request *request, const char **ret_cid,
+			struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+	CLEANUP_FD int image_fd = -1;
+	struct stemcell_plan plan = { 0 };
+	struct build_volume volume;
+	const char *snapshot_id = NULL;
+	const char *image_id = NULL;
+
+	if (stemcell_plan_common(call, request, &plan, err) != 0 ||
+	    stemcell_plan_heavy(call, &request->properties, &plan, err) != 0)
+		return -1;
+	if (open_image(request->image_path, &image_fd, err) != 0)
+		return -1;
+	if (plan.paravirtual && plan.kernel_id == NULL &&
+	    kernel_image_pick(call, plan.architecture, plan.root_device_name, &plan.kernel_id, err) != 0)
+		return -1;
+
+	if (fill_volume(call, &plan, request->image_path, image_fd, &volume, err) != 0 ||
+	    take_snapshot(call, &plan, &volume, &snapshot_id, err) != 0 ||
+	    build_volume_delete(call, &volume, err) != 0 ||
+	    register_image(call, &plan, snapshot_id, &image_id, err) != 0 ||
+	    image_wait_available(call->ec2, image_id, &wait, err) != 0 ||
+	    build_volume_wait_gone(call, &volume, err) != 0)
+		return -1;
+	*ret_cid = image_id;
+	return 0;
+}
+
+int stemcell_create(struct call *call, const struct stemcell_create_request *request, const char **ret_stemcell_cid,
+		    struct error *err)
+{
+	const char *cid;
+	int result = request->properties.n_amis > 0 ? create_light(call, request, &cid, err) :
+						      create_heavy(call, request, &cid, err);
+
+	if (result != 0)
+		return -1;
+	log_info(call->runtime->log, "created stemcell '%s'", cid);
+	*ret_stemcell_cid = cid;
+	return 0;
+}
+
+/* --- delete --- */
+
+/* Only said: EC2 lets instances outlive their AMI, and the Director has decided. */
+static void log_users(struct call *call, const char *image_id)
+{
+	static const char *const alive[] = { "pending", "running", "stopping", "stopped" };
+	const struct ec2_filter filters[] = {
+		{ .name = "image-id", .values = &image_id, .n_values = 1 },
+		{ .name = "instance-state-name", .values = alive, .n_values = sizeof(alive) / sizeof(alive[0]) },
+	};
+	struct instance *instances;
+	struct error why;
+	size_t count;
+
+	if (instance_describe(call->ec2, call->arena, (struct ec2_ids){ 0 },
+			      (struct ec2_filters){ .items = filters, .count = 2 }, &instances, &count, &why) != 0)
+		log_warn(call->runtime->log, "cannot see whether instances use AMI %s: %s", image_id, why.message);
+	else if (count > 0)
+		log_warn(call->runtime->log, "AMI %s is deleted while %zu instances were made from it, %s among them", image_id,
+			 count, instances[0].id);
+}
+
+static int snapshots_of(struct call *call, const struct image *image, struct ec2_ids *ret_ids, struct error *err)
+{
+	const char **ids = arena_array(call->arena, image->n_mappings + 1, sizeof(*ids));
+	size_t count = 0;
+
+	if (ids == NULL)
+		return error_nomem(err);
+	for (size_t i = 0; i < image->n_mappings; i++)
+		if (image->mappings[i].snapshot_id != NULL)
+			ids[count++] = image->mappings[i].snapshot_id;
+	*ret_ids = (struct ec2_ids){ .items = ids, .count = count };
+	return 0;
+}
+
+/* A kill between the AMI's end and theirs must not leave them without anything that points to them. */
+static void mark_snapshots(struct call *call, struct ec2_ids snapshots, const char *image_id)
+{
+	const struct ec2_tag tag = { .key = DELETING_TAG, .value = image_id };
+	struct error why;
+
+	if (snapshots.count > 0 &&
+	    tags_create(call->ec2, snapshots, (struct ec2_tags){ .items = &tag, .count = 1 }, &why) != 0)
+		log_warn(call->runtime->log, "cannot mark the snapshots of AMI %s as going: %s", image_id, why.message);
+}
+
+/* By an AMI that somebody else registered on it: then it is not ours to delete. */
+static bool is_used_elsewhere(struct call *call, const char *snapshot_id)
+{
+	const struct ec2_filter filter = {
+		.name = "block-device-mapping.snapshot-id",
+		.values = &snapshot_id,
+		.n_values = 1,
+	};
+	struct image *images;
+	size_t count;
+
+	if (image_describe(call->ec2, call->arena, (struct ec2_ids){ 0 },
+			   (struct ec2_filters){ .items = &filter, .count = 1 }, "self", &images, &count, NULL) != 0 ||
+	    count == 0)
+		return false;
+	log_warn(call->runtime->log, "snapshot %s stays: AMI %s is based on it too", snapshot_id, images[0].id);
+	return true;
+}
+
+static int delete_snapshots(struct call *call, struct ec2_ids snapshots, struct error *err)
+{
+	for (size_t i = 0; i < snapshots.count; i++) {
+		if (leftover_remove(call->ec2, UNDO_SNAPSHOT, snapshots.items[i], false, err) != 0) {
+			if (err->kind == ERROR_TIMEOUT && is_used_elsewhere(call, snapshots.items[i]))
+				continue;
+			return error_prefix(err, "cannot delete snapshot %s", snapshots.items[i]);
+		}
+		log_info(call->runtime->log, "deleted snapshot %s", snapshots.items[i]);
+	}
+	return 0;
+}
+
+/* The AMI is gone: done, but for snapshots that an earlier delete marked and did not get to. */
+static int delete_rest(struct call *call, const char *image_id, struct error *err)
+{
+	const struct ec2_filter filter = { .name = "tag:" DELETING_TAG, .values = &image_id, .n_values = 1 };
+	struct snapshot *snapshots;
+	size_t count;
+
+	log_warn(call->runtime->log, "stemcell '%s' is gone already", image_id);
+	if (snapshot_describe(call->ec2, call->arena, (struct ec2_ids){ 0 },
+			      (struct ec2_filters){ .items = &filter, .count = 1 }, &snapshots, &count, err) != 0)
+		return error_prefix(err, "cannot look for snapshots of AMI %s", image_id);
+	for (size_t i = 0; i < count; i++)
+		if (delete_snapshots(call, (struct ec2_ids){ .items = &snapshots[i].id, .count = 1 }, err) != 0)
+			return -1;
+	return 0;
+}
+
+static bool is_light(const char *cid)
+{
+	size_t len = strlen(cid), suffix = strlen(LIGHT_SUFFIX);
+	return len > suffix && strcmp(cid + len - suffix, LIGHT_SUFFIX) == 0;
+}
+
+int stemcell_delete(struct call *call, const char *stemcell_cid, struct error *err)
+{
+	const struct wait_options wait = { 0 };
+	struct ec2_ids snapshots;
+	struct image *images;
+	size_t count = 0;
+
+	if (is_light(stemcell_cid)) {
+		log_info(call->runtime->log, "light stemcell '%s': its AMI is left alone", stemcell_cid);
+		return 0;
+	}
+	int result = image_describe(call->ec2, call->arena, (struct ec2_ids){ .items = &stemcell_cid, .count = 1 },
+				    (struct ec2_filters){ 0 }, NULL, &images, &count, err);
+	if (result != 0 && !ec2_is_not_found(err))
+		return error_prefix(err, "cannot look at stemcell '%s'", stemcell_cid);
+	if (result != 0 || count == 0 || is(images[0].state, "deregistered"))
+		return delete_rest(call, stemcell_cid, err);
+
+	log_users(call, stemcell_cid);
+	if (snapshots_of(call, &images[0], &snapshots, err) != 0)
+		return -1;
+	mark_snapshots(call, snapshots, stemcell_cid);
+	if (image_deregister(call->ec2, stemcell_cid, NULL, err) != 0 ||
+	    image_wait_deregistered(call->ec2, stemcell_cid, &wait, err) != 0)
+		return error_prefix(err, "cannot deregister stemcell '%s'", stemcell_cid);
+	if (delete_snapshots(call, snapshots, err) != 0)
+		return -1;
+	log_info(call->runtime->log, "deleted stemcell '%s'", stemcell_cid);
+	return 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpi/options.h"
+
+#include <string.h>
+
+#define ALL_COMMANDS (~0U)
+#define ONLY(command) (1U << (command))
+
+struct command_name {
+	const char *name;
+	enum options_command command;
+};
+
+static const struct command_name commands[] = {
+	{ "check", OPTIONS_CHECK },
+	{ "sweep", OPTIONS_SWEEP },
+	{ "help", OPTIONS_HELP },
+	{ "version", OPTIONS_VERSION },
+};
+
+/* A flag sets one of the booleans, the others take a value. */
+struct option_name {
+	const char *name;
+	unsigned commands; /* for which it is allowed */
+	size_t flag;       /* offset in struct options, 0: it takes a value */
+	size_t value;
+};
+
+static const struct option_name option_names[] = {
+	{ "--config", ALL_COMMANDS, 0, offsetof(struct options, config) },
+	{ "--json", ONLY(OPTIONS_CHECK), offsetof(struct options, json), 0 },
+	{ "--delete", ONLY(OPTIONS_SWEEP), offsetof(struct options, delete), 0 },
+	{ "--by-tag", ONLY(OPTIONS_SWEEP), offsetof(struct options, by_tag), 0 },
+	{ "--director", ONLY(OPTIONS_SWEEP), 0, offsetof(struct options, director_uuid) },
+};
+
+static const char help[] =
+	"cpi " CPI_VERSION ": the AWS CPI of BOSH\n"
+	"\n"
+	"usage: cpi [CONFIG]                read one request (JSON) on standard input and answer it on standard output\n"
+	"       cpi check [CONFIG] [--json] is the configuration right, and does AWS take it?\n"
+	"       cpi sweep [CONFIG] [--delete] [--by-tag --director UUID] [ID...]\n"
+	"                                   list, or delete, what calls that were killed have left in the account\n"
+	"       cpi help, cpi version       also --help, --version\n"
+	"\n"
+	"CONFIG is the cpi.json that a BOSH release writes; --config CONFIG says the same, for every command. Without it, region\n"
+	"and credentials come from the environment. A file named like a command is ./check and so on.\n"
+	"\n"
+	"A request, as the Director or `bosh create-env` writes it:\n"
+	"  echo '{\"method\":\"info\",\"arguments\":[],\"context\":{\"director_uuid\":\"me\"}}' | cpi cpi.json\n"
+	"\n"
+	"The log goes to standard error; CPI_LOG_LEVEL is debug, info (the default), warn or error. man cpi says more.\n";
+
+const char *options_help(void)
+{
+	return help;
+}
+
+static const struct option_name *find_option(const char *argument, size_t name_len)
+{
+	for (size_t i = 0; i < sizeof(option_names) / sizeof(option_names[0]); i++) {
+		const char *name = option_names[i].name;
+		if (strlen(name) == name_len && strncmp(name, argument, name_len) == 0)
+			return &option_names[i];
+	}
+	return NULL;
+}
+
+/* Takes the option at argv[*at] and moves *at to the last word that belongs to it. */
+static int take_option(int argc, char **argv, int *at, struct options *options, unsigned *seen, struct error *err)
+{
+	const char *argument = argv[*at];
+	const char *equals = strchr(argument, '=');
+	size_t name_len = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
+	const struct option_name *option = find_option(argument, name_len);
+
+	if (option == NULL)
+		return error_set(err, ERROR_INVALID, "there is no option %s", argument);
+	*seen |= 1U << (option - option_names);
+	if (option->flag != 0) {
+		if (equals != NULL)
+			return error_set(err, ERROR_INVALID, "%s takes no value", option->name);
+		*(bool *)((char *)options + option->flag) = true;
+		return 0;
+	}
+	const char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
+	if (value == NULL || value[0] == '\0')
+		return error_set(err, ERROR_INVALID, "%s needs a value", option->name);
+	*(const char **)((char *)options + option->value) = value;
+	return 0;
+}
+
+static bool is_help(const char *argument)
+{
+	return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+/* Sorts argv into options and positional arguments; the latter end up in argv[1..*ret_count]. */
+static int sort_arguments(int argc, char **argv, struct options *options, unsigned *seen, int *ret_count,
+			  struct error *err)
+{
+	int count = 0;
+	bool options_end = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (options_end || argv[i][0] != '-' || argv[i][1] == '\0') {
+			argv[++count] = argv[i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			options_end = true;
+		} else if (is_help(argv[i])) {
+			options->command = OPTIONS_HELP;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			if (options->command != OPTIONS_HELP)
+				options->command = OPTIONS_VERSION;
+		} else if (take_option(argc, argv, &i, options, seen, err) != 0) {
+			return -1;
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static enum options_command command_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, word) == 0)
+			return commands[i].command;
+	}
+	return OPTIONS_SERVE;
+}
+
+/* What is left after the command's own word: CONFIG, and for sweep ids. */
+static int take_positional(char **argv, int at, int count, struct options *options, struct error *err)
+{
+	if (at <= count && options->config == NULL)
+		options->config = argv[at++];
+	if (options->command == OPTIONS_SWEEP) {
+		options->ids = (const char *const *)&argv[at];
+		options->n_ids = (size_t)(count - at + 1);
+	} else if (at <= count) {
+		return error_set(err, ERROR_INVALID, "%s is one argument too many", argv[at]);
+	}
+	return 0;
+}
+
+static int check_fit(const struct options *options, unsigned seen, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(option_names) / sizeof(option_names[0]); i++) {
+		if ((seen & 1U << i) != 0 && (option_names[i].commands & ONLY(options->command)) == 0)
+			return error_set(err, ERROR_INVALID, "%s does not go with this command", option_names[i].name);
+	}
+	if (options->by_tag != (options->director_uuid != NULL))
+		return error_set(err, ERROR_INVALID, "--by-tag and --director go together");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, struct error *err)
+{
+	struct options options = { .command = OPTIONS_SERVE };
+	unsigned seen = 0;
+	int count, at = 1;
+
+	if (sort_arguments(argc, argv, &options, &seen, &count, err) != 0)
+		return -1;
+	if (options.command == OPTIONS_SERVE && count > 0) {
+		options.command = command_of(argv[1]);
+		if (options.command != OPTIONS_SERVE)
+			at = 2;
+	}
+	if (options.command != OPTIONS_HELP && options.command != OPTIONS_VERSION &&
+	    (take_positional(argv, at, count, &options, err) != 0 || check_fit(&options, seen, err) != 0))
+		return -1;
+	*ret_options = options;
+	return 0;
+}

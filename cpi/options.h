@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line to a struct. What a command does is left to main. */
+#ifndef CPI_OPTIONS_H
+#define CPI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+
+enum options_command {
+	OPTIONS_SERVE, /* a request on standard input */
+	OPTIONS_CHECK,
+	OPTIONS_SWEEP,
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+};
+
+/* Texts are argv's. */
+struct options {
+	enum options_command command;
+	const char *config;        /* NULL: none given */
+	const char *director_uuid; /* sweep --director */
+	const char *const *ids;    /* sweep's, behind CONFIG; into argv */
+	size_t n_ids;
+	bool json;    /* check --json */
+	bool delete;  /* sweep --delete */
+	bool by_tag;  /* sweep --by-tag */
+};
+
+/* Reserved words win over a configuration of that name (./check is the file). Options may stand anywhere before "--".
+ * argv's positional arguments are moved to its front, behind argv[0]. ERROR_INVALID says what is wrong with the line. */
+int options_parse(int argc, char **argv, struct options *ret_options, struct error *err);
+/* What --help prints. */
+const char *options_help(void);
+
+#endif

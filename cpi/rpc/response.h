@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer: a result or an error to exactly one JSON object, on one line. Sending it is left to the caller. */
+#ifndef CPI_RPC_RESPONSE_H
+#define CPI_RPC_RESPONSE_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+
+#define RESPONSE_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
+/* The type that the Director knows for it ("Bosh::Clouds::CloudError", "InvalidCall", "Unknown" …). */
+const char *response_error_type(enum error_kind kind);
+/* Only the types that the Director retries carry it: NoDiskSpace, DiskNotAttached, DiskNotFound, VMCreationFailed. */
+bool response_ok_to_retry(const struct error *err);
+
+/* result is the JSON text of one value. Appended to out, with a line break. ERROR_TOO_BIG over out's maximum. */
+int response_result(const char *result, size_t len, struct buf *out, struct error *err);
+/* Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text is
+ * out's, owned by out. failure's message has been redacted by the caller. */
+const char *response_error(const struct error *failure, struct buf *out);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a command needs before it can work, brought up step by step, so that a call that needs little takes little time:
+ * configuration, HTTP, the AWS client. */
+#ifndef CPI_SETUP_H
+#define CPI_SETUP_H
+
+#include <stdbool.h>
+
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/http.h"
+#include "common/runtime.h"
+#include "cpi/config.h"
+#include "cpi/ec2/client.h"
+
+/* Starts as { .runtime = …, .clock = …, .arena = … }, ends with setup_close; each step may be left out together with all behind it. */
+struct setup {
+	struct runtime *runtime; /* its http is NULL until setup_http */
+	struct clock *clock;     /* runtime's; the configuration may scale it */
+	struct arena *arena;     /* outlives setup and the log */
+	struct config config;
+	struct http_transport http;
+	bool http_is_open;
+	struct aws_client *aws;
+	struct ec2_client ec2;
+};
+
+/* Reads the file (NULL: none), puts context (may be NULL) over it, and tells the log what is secret in both. */
+int setup_config(struct setup *setup, const char *path, const struct json *context, struct error *err);
+/* Opens runtime->http. Nothing is sent. */
+int setup_http(struct setup *setup, struct error *err);
+/* Checks that region and credentials are configured, opens HTTP, makes the client. Nothing is sent, no credentials are
+ * looked for yet. */
+int setup_aws(struct setup *setup, struct error *err);
+void setup_close(struct setup *setup);
+
+#endif
