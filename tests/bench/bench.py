@@ -20,16 +20,19 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 
 
 def measured(command, stdin=None):
-    """Runs a command to its end: wall and CPU seconds, and the peak memory of its largest process."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{command} failed:\n{output.decode(errors='replace')}")
-    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
+    """Runs a command to its end: wall and CPU seconds, and the peak memory of its largest process. The memory is taken
+    through time(1): a child of this process would be charged with the interpreter's memory that it was forked from."""
+    with tempfile.NamedTemporaryFile("r") as memory:
+        start = time.monotonic()
+        process = subprocess.Popen(["/usr/bin/time", "-q", "-f", "%M", "-o", memory.name, *command], stdin=stdin,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            sys.exit(f"{command} failed:\n{output.decode(errors='replace')}")
+        return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": int(memory.read()) / 1024}
 
 
 def median(rows, key):

@@ -79,7 +79,8 @@ def checked_mappings(backend, params):
     root = params.get("RootDeviceName")
     if not root:
         raise EC2ClientError("MissingParameter", "The request must contain the parameter rootDeviceName")
-    if not any(m.get("DeviceName") == root and m.get("Ebs", {}).get("SnapshotId") for m in mappings):
+    # /dev/sda for the root /dev/sda1 is what BOSH's paravirtual stemcells have
+    if not any(root.startswith(m.get("DeviceName") or "?") and m.get("Ebs", {}).get("SnapshotId") for m in mappings):
         raise EC2ClientError("InvalidBlockDeviceMapping", f"No block device mapping with a snapshot for root {root}")
     return mappings
 
