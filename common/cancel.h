@@ -3,14 +3,14 @@
 #ifndef COMMON_CANCEL_H
 #define COMMON_CANCEL_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "common/error.h"
 
 struct cancel {
-	volatile sig_atomic_t signal; /* the signal that came, 0 while none has */
-	int read_fd;                  /* becomes readable when it is raised, and stays so; for poll() */
+	atomic_int signal; /* the signal that came, 0 while none has; lock-free, so a handler may set it */
+	int read_fd;       /* becomes readable when it is raised, and stays so; for poll() */
 	int write_fd;
 };
 

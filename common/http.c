@@ -177,8 +177,8 @@ static void set_method(CURL *easy, struct exchange *exchange)
 		}
 		return;
 	}
-	/* By callback and without a way to rewind: curl sends a request again by itself when a kept connection dies under
-	 * it, and what creates something must not be sent twice unknown to the caller. */
+	/* By callback and without a way to rewind: curl sends a request again by itself when a kept connection dies
+	 * under it, and what creates something must not be sent twice unknown to the caller. */
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
 	curl_easy_setopt(easy, CURLOPT_READDATA, exchange);

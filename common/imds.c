@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instance metadata: the token, the fall-back to version 1, and what a refusal most likely means. What the texts are good
- * for is the callers'; only the identity document is read here. */
+/* Instance metadata: the token, the fall-back to version 1, and what a refusal most likely means. What the texts are
+ * good for is the callers'; only the identity document is read here. */
 #include "common/imds.h"
 
 #include <ctype.h>
@@ -120,9 +120,9 @@ static int unreachable(const struct imds *imds, struct error *err)
 		return -1;
 	struct error why = *err;
 	return error_set(err, ERROR_METADATA,
-			 "instance metadata service at %s: %s. This does not look like an EC2 instance, or its metadata "
-			 "service is switched off or fenced off (HttpEndpoint in the instance's metadata options, a "
-			 "firewall); AWS_EC2_METADATA_SERVICE_ENDPOINT names another endpoint",
+			 "instance metadata service at %s: %s. This does not look like an EC2 instance, or its "
+			 "metadata service is switched off or fenced off (HttpEndpoint in the instance's metadata options, "
+			 "a firewall); AWS_EC2_METADATA_SERVICE_ENDPOINT names another endpoint",
 			 imds->endpoint, why.message);
 }
 
@@ -175,11 +175,12 @@ static int v1_refused(const struct imds *imds, const struct way *way, struct err
 {
 	if (way->token_timed_out)
 		return error_set(err, ERROR_METADATA, "instance metadata service at %s: no token within %d ms, and "
-				 "version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED. In a container the hop limit is "
-				 "the usual reason: set HttpPutResponseHopLimit to 2 in the instance's metadata options",
+				 "version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED. In a container the hop limit "
+				 "is the usual reason: set HttpPutResponseHopLimit to 2 in the instance's metadata "
+				 "options",
 				 imds->endpoint, IMDS_TOKEN_TIMEOUT_MS);
-	return error_set(err, ERROR_METADATA, "instance metadata service at %s: the token call was answered with HTTP "
-			 "status %d, and version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED", imds->endpoint,
+	return error_set(err, ERROR_METADATA, "instance metadata service at %s: the token call was answered with "
+			 "HTTP status %d, and version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED", imds->endpoint,
 			 way->token_status);
 }
 
@@ -212,8 +213,8 @@ static int find_way(struct exchange *exchange, struct error *err)
 	if (response.status == 403 || response.status == 404 || response.status == 405)
 		return fall_back(exchange, (struct way){ .v1 = true, .token_status = response.status }, err);
 	if (response.status != 200 || !is_token(imds, &response)) {
-		error_set(err, ERROR_METADATA, "instance metadata service at %s: the token call was answered with HTTP "
-			  "status %d%s. Is this the metadata service of an EC2 instance?", imds->endpoint,
+		error_set(err, ERROR_METADATA, "instance metadata service at %s: the token call was answered with "
+			  "HTTP status %d%s. Is this the metadata service of an EC2 instance?", imds->endpoint,
 			  response.status, response.status == 200 ? " and something that is not a token" : "");
 		err->retryable = worth_another_try(response.status);
 		return -1;
@@ -230,13 +231,13 @@ static void settle_on_v1(struct imds *imds, const struct way *way)
 		return;
 	imds->use_v1 = true;
 	if (way->token_timed_out)
-		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call got no answer "
-			 "within %d ms while version 1 answers. This is how a hop limit of 1 looks from inside a "
+		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call got no "
+			 "answer within %d ms while version 1 answers. This is how a hop limit of 1 looks from inside a "
 			 "container: set HttpPutResponseHopLimit to 2 in the instance's metadata options",
 			 IMDS_TOKEN_TIMEOUT_MS);
 	else
-		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call was answered "
-			 "with HTTP status %d", way->token_status);
+		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call was "
+			 "answered with HTTP status %d", way->token_status);
 }
 
 static int refused(const struct imds *imds, const char *path, int status, const struct way *way, struct error *err)

@@ -176,6 +176,20 @@ static int find_tokens(const char *text, size_t len, const struct json_shape *sh
 	return 0;
 }
 
+static int build(struct builder *builder, size_t len, const struct json_shape *shape, struct error *err)
+{
+	size_t n_tokens = shape->n_values + shape->n_keys;
+	jsmntok_t *tokens = calloc(n_tokens, sizeof(*tokens));
+
+	if (tokens == NULL)
+		return error_nomem(err);
+	int result = find_tokens(builder->text, len, shape, tokens, n_tokens, err);
+	for (size_t i = 0; result == 0 && i < n_tokens; i++)
+		add_token(builder, &tokens[i]);
+	free(tokens);
+	return result;
+}
+
 int json_parse(struct arena *arena, const char *text, size_t len, size_t max_len, const struct json **ret_root,
 	       struct error *err)
 {
@@ -188,18 +202,13 @@ int json_parse(struct arena *arena, const char *text, size_t len, size_t max_len
 	if (json_check(text, len, &shape, err) != 0)
 		return -1;
 
-	size_t n_tokens = shape.n_values + shape.n_keys;
 	struct json *nodes = arena_array(arena, shape.n_values, sizeof(*nodes));
 	char *texts = arena_alloc(arena, len + 1);
-	CLEANUP_FREE jsmntok_t *tokens = calloc(n_tokens, sizeof(*tokens));
-	if (tokens == NULL || nodes == NULL || texts == NULL)
+	if (nodes == NULL || texts == NULL)
 		return error_nomem(err);
-	if (find_tokens(text, len, &shape, tokens, n_tokens, err) != 0)
-		return -1;
-
 	struct builder builder = { .text = text, .free_node = nodes, .free_text = texts };
-	for (size_t i = 0; i < n_tokens; i++)
-		add_token(&builder, &tokens[i]);
+	if (build(&builder, len, &shape, err) != 0)
+		return -1;
 	*ret_root = nodes;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines and the blacking-out of secrets. Which lines there are is the callers'; a line that cannot be written is lost
- * without a word, because there is no other place to say so. */
+/* Log lines and the blacking-out of secrets. Which lines there are is the callers'; a line that cannot be written is
+ * lost without a word, because there is no other place to say so. */
 #include "common/log.h"
 
 #include <errno.h>

@@ -453,8 +453,8 @@ int onhost_msg_decode(struct arena *arena, const char *line, size_t len, struct 
 		      struct error *err)
 {
 	const struct json *object = NULL;
-	const char *kind = NULL;
-	const char *name = NULL;
+	const char *kind = "";
+	const char *name = "";
 
 	if (parse_line(arena, line, len, &object, err) != 0 || find_kind(object, &kind, &name, err) != 0)
 		return -1;

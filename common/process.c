@@ -77,8 +77,8 @@ static int set_actions(posix_spawn_file_actions_t *actions, const struct pipe pi
 	return failed;
 }
 
-/* Default signals, none blocked; a process group of its own, so that Ctrl-C on a terminal reaches us alone and the child
- * is told by us, in the order that leaves nothing behind. */
+/* Default signals, none blocked; a process group of its own, so that Ctrl-C on a terminal reaches us alone and the
+ * child is told by us, in the order that leaves nothing behind. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
 	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP;
@@ -135,8 +135,8 @@ int process_start(char *const argv[], struct process *ret_process, struct error 
 		return error_prefix(err, "cannot start %s", argv[0]);
 	int failed = spawn(argv, (struct pipe[3]){ in, out, errors }, &pid);
 	if (failed == ENOENT)
-		return error_set(err, ERROR_IO, "cannot start %s: there is no such program%s; install it, or correct %s",
-				 argv[0], strchr(argv[0], '/') == NULL ? " in PATH" : "",
+		return error_set(err, ERROR_IO, "cannot start %s: there is no such program%s; install it, or "
+				 "correct %s", argv[0], strchr(argv[0], '/') == NULL ? " in PATH" : "",
 				 strchr(argv[0], '/') == NULL ? "PATH" : "its path");
 	if (failed != 0)
 		return error_errno(err, ERROR_IO, failed, "cannot start %s", argv[0]);
