@@ -73,6 +73,7 @@ quiet = @echo "  $(1)	$(subst $(BUILD)/,,$@)";
 endif
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all help deps venv demo test test-long check unit integration bench coverage lint fuzz sanitize valgrind \
 	install clean
 all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)

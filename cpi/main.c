@@ -72,7 +72,8 @@ static void forbid_core_dumps(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
-static enum log_level wanted_level(void)
+/* A person reads what check and sweep print; the log is for when something is wrong. */
+static enum log_level wanted_level(enum options_command command)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
 	const char *wanted = getenv("CPI_LOG_LEVEL");
@@ -81,7 +82,7 @@ static enum log_level wanted_level(void)
 		if (strcasecmp(wanted, names[i]) == 0)
 			return (enum log_level)i;
 	}
-	return LOG_LEVEL_INFO;
+	return command == OPTIONS_SERVE ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
 }
 
 static int say(int fd, const char *text)
@@ -175,7 +176,7 @@ static int run(const struct options *options, struct error *err)
 	if (catch_signals(&cancel, err) != 0)
 		return -1;
 	clock_system(&clock);
-	log_init(&log, STDERR_FILENO, wanted_level(), &clock);
+	log_init(&log, STDERR_FILENO, wanted_level(options->command), &clock);
 	struct runtime runtime = { .log = &log, .clock = &clock, .cancel = &cancel };
 	struct setup setup = { .runtime = &runtime, .clock = &clock, .arena = arena };
 	return options->command == OPTIONS_SERVE ? run_serve(&setup, options) : run_command(&setup, options);

@@ -49,7 +49,7 @@ static const char help[] =
 	"A request, as the Director or `bosh create-env` writes it:\n"
 	"  echo '{\"method\":\"info\",\"arguments\":[],\"context\":{\"director_uuid\":\"me\"}}' | cpi cpi.json\n"
 	"\n"
-	"The log goes to standard error; CPI_LOG_LEVEL is debug, info (the default), warn or error. man cpi says more.\n";
+	"The log goes to standard error; CPI_LOG_LEVEL is debug, info (the default), warn or error. See also: man cpi.\n";
 
 const char *options_help(void)
 {

@@ -39,8 +39,7 @@ static const char *lab_links(const struct options *options)
 	return options->lab_devices != NULL ? options->lab_devices : LAB_LINKS;
 }
 
-/* --- serve, metadata ------------------------------------------------------------------------------------------------
- */
+/* --- serve, metadata ---------------------------------------------------------------------------------------------- */
 
 static int run_serve(struct runtime *runtime, const struct options *options, struct error *err)
 {
@@ -70,8 +69,7 @@ static int run_metadata(struct runtime *runtime, const struct options *options, 
 	return print(&text, err);
 }
 
-/* --- wait-device ----------------------------------------------------------------------------------------------------
- */
+/* --- wait-device -------------------------------------------------------------------------------------------------- */
 
 static int find_volume(struct runtime *runtime, const struct options *options, const char *device_name,
 		       struct device *ret_device, struct error *err)
@@ -122,8 +120,7 @@ static int run_wait_device(struct runtime *runtime, const struct options *option
 	return print(&text, err);
 }
 
-/* --- write, verify, unpack ------------------------------------------------------------------------------------------
- */
+/* --- write, verify, unpack ---------------------------------------------------------------------------------------- */
 
 static void result_as_json(const struct pipeline_result *result, const char *device, struct buf *text)
 {
@@ -177,8 +174,7 @@ static int open_image(struct runtime *runtime, const struct options *options, st
 	if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO) == 1)
 		return error_set(err, ERROR_INVALID_CALL,
 				 "a stemcell image is expected on standard input, which is a terminal: redirect it, or "
-				 "say "
-				 "--image FILE");
+				 "say --image FILE");
 	return image_file_open(ret_file, path, runtime->cancel, err);
 }
 
@@ -203,8 +199,7 @@ static int check_write(const struct options *options, struct error *err)
 	if (options->fresh && options->device != NULL)
 		return error_set(err, ERROR_INVALID_CALL,
 				 "--fresh is only for a volume (--volume ID): that both ends of a device are blank "
-				 "does not "
-				 "show that its middle is");
+				 "does not show that its middle is");
 	if (options->skip_zero_blocks && (!options->fresh || options->encrypted))
 		return error_set(err, ERROR_INVALID_CALL, "--skip-zero-blocks needs --fresh, and forbids --encrypted");
 	return 0;
@@ -288,8 +283,8 @@ static int run_unpack(struct runtime *runtime, const struct options *options, st
 	progress_init(&progress, STDERR_FILENO, runtime->clock);
 	if (isatty(STDOUT_FILENO) == 1)
 		return error_set(err, ERROR_INVALID_CALL,
-				 "unpack writes a disk image to standard output, which is a terminal: redirect it (> "
-				 "root.img)");
+				 "unpack writes a disk image to standard output, which is a terminal: "
+				 "redirect it (> root.img)");
 	if (open_image(runtime, options, &file, err) != 0)
 		return -1;
 
@@ -302,8 +297,7 @@ static int run_unpack(struct runtime *runtime, const struct options *options, st
 	return io_write_all(STDERR_FILENO, text.data, text.len, "the result to standard error", err);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
 	{ "serve", "[--lab [--lab-devices DIR]]", "the session with cpi, on standard input and output",

@@ -92,8 +92,7 @@ static int take(struct device *device, bool *found, const struct device *candida
 	if (*found && strcmp(device->node, candidate->node) != 0)
 		return error_set(err, ERROR_DEVICE_REFUSED,
 				 "%s and %s could both be %s (%s; %s): neither is touched. Detach the other volume, or "
-				 "name "
-				 "the device with `onhost write --device`",
+				 "name the device with `onhost write --device`",
 				 device->node, candidate->node, volume_id, device->recognised_by,
 				 candidate->recognised_by);
 	*device = *candidate;
@@ -209,8 +208,7 @@ int device_look(const struct device_paths *paths, const struct device_want *want
 	return 0;
 }
 
-/* --- what was seen instead ------------------------------------------------------------------------------------------
- */
+/* --- what was seen instead ---------------------------------------------------------------------------------------- */
 
 static const char *why_not(const struct device_want *want, const struct sysfs_disk *disk)
 {
@@ -363,8 +361,7 @@ static int not_there(const struct device_wait *wait, int64_t timeout_ms, struct 
 	const struct device_want *want = &wait->want;
 	return error_set(err, ERROR_NO_DEVICE,
 			 "the block device of %s%s%s did not appear within %lld s. Seen instead: %s. Check that the "
-			 "volume is "
-			 "attached to this very instance, and that its state is in-use",
+			 "volume is attached to this very instance, and that its state is in-use",
 			 want->volume_id, want->device_name == NULL || want->device_name[0] == '\0' ? "" : " as ",
 			 want->device_name == NULL ? "" : want->device_name, (long long)(timeout_ms + 999) / 1000,
 			 device_describe_others(wait->paths, want, arena));

@@ -130,10 +130,11 @@ int options_parse(int argc, char *const argv[], const char *allowed, struct opti
 
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		if (strchr(allowed, known[i].letter) != NULL)
-			list[count++] =
-				(struct option){ .name = known[i].name,
-						 .val = (int)i + 1,
-						 .has_arg = known[i].value == NULL ? no_argument : required_argument };
+			list[count++] = (struct option){
+				.name = known[i].name,
+				.has_arg = known[i].value == NULL ? no_argument : required_argument,
+				.val = (int)i + 1,
+			};
 	}
 	opterr = 0;
 	optind = 0; /* glibc: start anew, with another list */

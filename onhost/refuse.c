@@ -154,8 +154,7 @@ static int refuse_mounted(const struct subject *subject, struct error *err)
 		if (part != NULL)
 			return error_set(err, ERROR_DEVICE_REFUSED,
 					 "%s is mounted: %s at %s. It is in use, and not the new volume; unmount it "
-					 "first if it "
-					 "really is the one",
+					 "first if it really is the one",
 					 subject->node, part->name, mount.where);
 	}
 	return 0;
@@ -206,8 +205,7 @@ static int refuse_held(const struct subject *subject, struct error *err)
 		const char *holder = holder_name(subject, names[0]);
 		return error_set(err, ERROR_DEVICE_REFUSED,
 				 "%s is held: %s is part of %s (LVM, RAID, encryption or multipath). It is in use, and "
-				 "not the "
-				 "new volume",
+				 "not the new volume",
 				 subject->node, part->name, holder == NULL ? names[0] : holder);
 	}
 	return 0;
@@ -226,8 +224,7 @@ static int refuse_looped(const struct subject *subject, struct error *err)
 		    part_by_path(subject, backing) != NULL)
 			return error_set(err, ERROR_DEVICE_REFUSED,
 					 "%s is in use: the loop device %s lies over %s. Detach it (losetup -d) if "
-					 "this really is "
-					 "the new volume",
+					 "this really is the new volume",
 					 subject->node, disks.items[i].name, backing);
 	}
 	return 0;
@@ -262,8 +259,7 @@ int refuse_if_small(const char *node, uint64_t size, uint64_t needed, struct err
 		return 0;
 	return error_set(err, ERROR_DEVICE_REFUSED,
 			 "%s holds %llu bytes (%llu MiB) where at least %llu bytes (%llu MiB) are needed: it is not "
-			 "the volume, "
-			 "or the volume is too small",
+			 "the volume, or the volume is too small",
 			 node, (unsigned long long)size, (unsigned long long)(size / MIB), (unsigned long long)needed,
 			 (unsigned long long)((needed + MIB - 1) / MIB));
 }

@@ -91,8 +91,7 @@ static int check_write(const struct session *session, const struct onhost_write 
 	if (write->skip_zero_blocks && write->encrypted)
 		return error_set(err, ERROR_CONFIG,
 				 "skip_zero_blocks cannot be used with encryption: blocks that were never written read "
-				 "as "
-				 "noise on an encrypted volume. Switch one of them off");
+				 "as noise on an encrypted volume. Switch one of them off");
 	if (write->skip_zero_blocks && !write->fresh)
 		return error_set(err, ERROR_CONFIG, "skip_zero_blocks can only be used on a new volume");
 	return 0;

@@ -67,8 +67,7 @@ static int open_exclusively(const struct device *device, struct error *err)
 	case EBUSY:
 		return error_set(err, ERROR_DEVICE_REFUSED,
 				 "%s is busy: something else has opened it exclusively (a mount in another namespace, "
-				 "RAID, LVM, "
-				 "another onhost). It is not touched",
+				 "RAID, LVM, another onhost). It is not touched",
 				 device->node);
 	case EROFS:
 	case EACCES:
@@ -94,17 +93,12 @@ static int check_opened(int fd, const struct device *device, struct error *err)
 
 	if (fstat(fd, &st) != 0)
 		return error_errno(err, ERROR_IO, errno, "cannot look at %s", device->node);
-	if (device->regular_file)
-		return S_ISREG(st.st_mode) ? 0
-					   : error_set(err, ERROR_DEVICE_REFUSED,
-						       "%s was replaced while it was being "
-						       "opened: it is not touched. Try again",
-						       device->node);
-	if (!S_ISBLK(st.st_mode) || st.st_rdev != device->number)
+	if (device->regular_file ? !S_ISREG(st.st_mode) : !S_ISBLK(st.st_mode) || st.st_rdev != device->number)
 		return error_set(err, ERROR_DEVICE_REFUSED,
-				 "%s was replaced by another device while it was being opened: it is not touched. Try "
-				 "again",
+				 "%s was replaced by something else while it was opened: it is not touched. Try again",
 				 device->node);
+	if (device->regular_file)
+		return 0;
 	if (ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0)
 		return error_set(err, ERROR_DEVICE_REFUSED, "%s is read-only: attach a volume that can be written to",
 				 device->node);
