@@ -52,7 +52,8 @@ static void mark_if_cut(char *message, size_t size, int wanted)
 	memcpy(message + end, ellipsis, sizeof(ellipsis));
 }
 
-static void fill(struct error *err, enum error_kind kind, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum error_kind kind, const char *format,
+						       va_list args)
 {
 	*err = (struct error){ .kind = kind };
 	int wanted = vsnprintf(err->message, sizeof(err->message), format, args);
