@@ -60,21 +60,20 @@ __attribute__((format(printf, 3, 0))) static void fill(struct error *err, enum e
 	mark_if_cut(err->message, sizeof(err->message), wanted);
 }
 
-int error_set(struct error *err, enum error_kind kind, const char *format, ...)
+void error_fill(struct error *err, enum error_kind kind, const char *format, ...)
 {
 	if (err == NULL)
-		return -1;
+		return;
 	va_list args;
 	va_start(args, format);
 	fill(err, kind, format, args);
 	va_end(args);
-	return -1;
 }
 
-int error_errno(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
+void error_fill_errno(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
 {
 	if (err == NULL)
-		return -1;
+		return;
 	va_list args;
 	va_start(args, format);
 	fill(err, kind, format, args);
@@ -90,18 +89,12 @@ int error_errno(struct error *err, enum error_kind kind, int errnum, const char 
 	size_t used = strlen(err->message);
 	int wanted = snprintf(err->message + used, sizeof(err->message) - used, ": %s", text);
 	mark_if_cut(err->message, sizeof(err->message), wanted < 0 ? -1 : (int)used + wanted);
-	return -1;
 }
 
-int error_nomem(struct error *err)
-{
-	return error_set(err, ERROR_NOMEM, "out of memory");
-}
-
-int error_prefix(struct error *err, const char *format, ...)
+void error_add_prefix(struct error *err, const char *format, ...)
 {
 	if (err == NULL)
-		return -1;
+		return;
 	char rest[sizeof(err->message)];
 	memcpy(rest, err->message, sizeof(rest));
 
@@ -111,12 +104,11 @@ int error_prefix(struct error *err, const char *format, ...)
 	va_end(args);
 	if (wanted < 0 || (size_t)wanted >= sizeof(err->message)) {
 		mark_if_cut(err->message, sizeof(err->message), wanted);
-		return -1;
+		return;
 	}
 	size_t used = (size_t)wanted;
 	wanted = snprintf(err->message + used, sizeof(err->message) - used, ": %s", rest);
 	mark_if_cut(err->message, sizeof(err->message), wanted < 0 ? -1 : (int)used + wanted);
-	return -1;
 }
 
 const char *error_kind_name(enum error_kind kind)

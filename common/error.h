@@ -51,14 +51,26 @@ struct error {
 	char aws_action[64];  /* the API action that failed, else "" */
 };
 
-/* Fills err (which may be NULL: then only the result counts) and returns -1, so that callers can return it. */
-int error_set(struct error *err, enum error_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* As error_set, with ": <strerror(errnum)>" behind the message. */
-int error_errno(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
+/* Fills err (which may be NULL: then only the result counts) and is -1, so that callers can return it:
+ *     return error_set(err, ERROR_IO, "cannot open %s", path);
+ * A macro, so that compilers and analysers see that such a return is never 0. */
+#define error_set(err, ...) (error_fill((err), __VA_ARGS__), error_failed())
+/* error_errno(err, kind, errnum, format, …): as error_set, with ": <strerror(errnum)>" behind the message. */
+#define error_errno(err, ...) (error_fill_errno((err), __VA_ARGS__), error_failed())
+/* error_prefix(err, format, …): puts "<text>: " in front of the message. */
+#define error_prefix(err, ...) (error_add_prefix((err), __VA_ARGS__), error_failed())
+#define error_nomem(err) error_set((err), ERROR_NOMEM, "out of memory")
+
+static inline int error_failed(void)
+{
+	return -1;
+}
+
+void error_fill(struct error *err, enum error_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void error_fill_errno(struct error *err, enum error_kind kind, int errnum, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-int error_nomem(struct error *err);
-/* Puts "<text>: " in front of the message. Returns -1. */
-int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void error_add_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A short lower-case word for a kind ("image", "device_refused", …): the session's error type, and logs. */
 const char *error_kind_name(enum error_kind kind);
 /* The kind with that name; ERROR_INTERNAL for a name that is unknown. */

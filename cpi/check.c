@@ -135,7 +135,7 @@ static int check_endpoint(struct check *check)
 	};
 	struct http_transport *http = check->setup->runtime->http;
 	if (http->perform(http->self, &request, check->setup->runtime->cancel, check->setup->arena, &response, &why) != 0) {
-		error_prefix(&why, "%s does not answer", url);
+		(void)error_prefix(&why, "%s does not answer", url);
 		add(check, "endpoint",
 		    "check region and endpoint, name resolution, proxy variables, and the CA file (BOSH_CA_CERT_FILE, "
 		    "AWS_CA_BUNDLE)",

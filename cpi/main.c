@@ -14,7 +14,7 @@
 #include "common/runtime.h"
 #include "cpi/check.h"
 #include "cpi/methods/sweep.h"
-#include "cpi/options.h"
+#include "cpi/command_line.h"
 #include "cpi/serve.h"
 #include "cpi/setup.h"
 
@@ -73,7 +73,7 @@ static void forbid_core_dumps(void)
 }
 
 /* A person reads what check and sweep print; the log is for when something is wrong. */
-static enum log_level wanted_level(enum options_command command)
+static enum log_level wanted_level(enum command command)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
 	const char *wanted = getenv("CPI_LOG_LEVEL");
@@ -82,7 +82,7 @@ static enum log_level wanted_level(enum options_command command)
 		if (strcasecmp(wanted, names[i]) == 0)
 			return (enum log_level)i;
 	}
-	return command == OPTIONS_SERVE ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+	return command == COMMAND_SERVE ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
 }
 
 static int say(int fd, const char *text)
@@ -100,26 +100,26 @@ static int usage_error(const struct error *err)
 
 /* --- commands --------------------------------------------------------------------------------------------------------- */
 
-static int run_serve(struct setup *setup, const struct options *options)
+static int run_serve(struct setup *setup, const struct command_line *line)
 {
 	struct serve_options serve = {
-		.config_path = options->config,
+		.config_path = line->config,
 		.in_fd = STDIN_FILENO,
 		.out_fd = STDOUT_FILENO,
 	};
 
 	if (isatty(STDIN_FILENO)) {
-		fprintf(stderr, "cpi: a request is expected on standard input, which is a terminal\n\n%s", options_help());
+		fprintf(stderr, "cpi: a request is expected on standard input, which is a terminal\n\n%s", command_line_help());
 		return EXIT_USAGE;
 	}
 	return serve_request(setup, &serve);
 }
 
-static int run_check(struct setup *setup, const struct options *options, struct error *err)
+static int run_check(struct setup *setup, const struct command_line *line, struct error *err)
 {
 	struct check_options check = {
-		.config_path = options->config,
-		.json = options->json,
+		.config_path = line->config,
+		.json = line->json,
 		.terminal = isatty(STDOUT_FILENO),
 		.out_fd = STDOUT_FILENO,
 	};
@@ -130,32 +130,32 @@ static int run_check(struct setup *setup, const struct options *options, struct 
 	return fine ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int run_sweep(struct setup *setup, const struct options *options, struct error *err)
+static int run_sweep(struct setup *setup, const struct command_line *line, struct error *err)
 {
 	struct sweep_options sweep = {
-		.delete_found = options->delete,
-		.by_tag = options->by_tag,
-		.director_uuid = options->director_uuid,
-		.ids = options->ids,
-		.n_ids = options->n_ids,
+		.delete_found = line->delete,
+		.by_tag = line->by_tag,
+		.director_uuid = line->director_uuid,
+		.ids = line->ids,
+		.n_ids = line->n_ids,
 		.out_fd = STDOUT_FILENO,
 	};
 
-	if (setup_config(setup, options->config, NULL, err) != 0 || setup_aws(setup, err) != 0)
+	if (setup_config(setup, line->config, NULL, err) != 0 || setup_aws(setup, err) != 0)
 		return -1;
 	return sweep_run(setup->runtime, &setup->ec2, &sweep, err);
 }
 
 /* For commands of people: what failed is said in one line, and not as an answer to a Director. */
-static int run_command(struct setup *setup, const struct options *options)
+static int run_command(struct setup *setup, const struct command_line *line)
 {
 	struct error err;
 	int status;
 
-	if (options->command == OPTIONS_CHECK)
-		status = run_check(setup, options, &err);
+	if (line->command == COMMAND_CHECK)
+		status = run_check(setup, line, &err);
 	else
-		status = run_sweep(setup, options, &err);
+		status = run_sweep(setup, line, &err);
 	setup_close(setup);
 	if (status >= 0)
 		return status;
@@ -164,7 +164,7 @@ static int run_command(struct setup *setup, const struct options *options)
 	return EXIT_FAILURE;
 }
 
-static int run(const struct options *options, struct error *err)
+static int run(const struct command_line *line, struct error *err)
 {
 	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_MAX_BYTES);
 	struct cancel cancel;
@@ -176,26 +176,26 @@ static int run(const struct options *options, struct error *err)
 	if (catch_signals(&cancel, err) != 0)
 		return -1;
 	clock_system(&clock);
-	log_init(&log, STDERR_FILENO, wanted_level(options->command), &clock);
+	log_init(&log, STDERR_FILENO, wanted_level(line->command), &clock);
 	struct runtime runtime = { .log = &log, .clock = &clock, .cancel = &cancel };
 	struct setup setup = { .runtime = &runtime, .clock = &clock, .arena = arena };
-	return options->command == OPTIONS_SERVE ? run_serve(&setup, options) : run_command(&setup, options);
+	return line->command == COMMAND_SERVE ? run_serve(&setup, line) : run_command(&setup, line);
 }
 
 int main(int argc, char **argv)
 {
-	struct options options;
+	struct command_line line;
 	struct error err;
 
 	hold_standard_streams();
 	forbid_core_dumps();
-	if (options_parse(argc, argv, &options, &err) != 0)
+	if (command_line_parse(argc, argv, &line, &err) != 0)
 		return usage_error(&err);
-	if (options.command == OPTIONS_HELP)
-		return say(STDOUT_FILENO, options_help());
-	if (options.command == OPTIONS_VERSION)
+	if (line.command == COMMAND_HELP)
+		return say(STDOUT_FILENO, command_line_help());
+	if (line.command == COMMAND_VERSION)
 		return say(STDOUT_FILENO, "cpi " CPI_VERSION "\n");
-	int status = run(&options, &err);
+	int status = run(&line, &err);
 	if (status >= 0)
 		return status;
 	fprintf(stderr, "cpi: %s\n", err.message);

@@ -122,7 +122,7 @@ static int deliver(struct session *session, const char *text, bool succeeded)
 	if (undo != NULL)
 		undo_answering(undo);
 	if (io_write_all(session->options->out_fd, text, strlen(text), "standard output", &err) != 0) {
-		error_prefix(&err, "the answer could not be delivered%s",
+		(void)error_prefix(&err, "the answer could not be delivered%s",
 			     undo == NULL ? "" : "; what this call has made is removed again");
 		if (undo != NULL)
 			undo_run(undo, &err);

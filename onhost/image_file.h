@@ -3,6 +3,8 @@
 #ifndef ONHOST_IMAGE_FILE_H
 #define ONHOST_IMAGE_FILE_H
 
+#include <stddef.h>
+
 #include "common/cancel.h"
 #include "common/error.h"
 

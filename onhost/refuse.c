@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "common/arena.h"
 #include "common/io.h"
@@ -114,12 +113,11 @@ static bool parse_mount(char *line, struct mount *ret_mount)
 
 static const struct sysfs_part *mounted_part(const struct subject *subject, const struct mount *mount)
 {
-	unsigned high;
-	unsigned low;
+	dev_t number;
 	const struct sysfs_part *part = NULL;
 
-	if (sscanf(mount->number, "%u:%u", &high, &low) == 2)
-		part = part_by_number(subject, makedev(high, low));
+	if (sysfs_parse_number(mount->number, &number))
+		part = part_by_number(subject, number);
 	/* btrfs and others show a number of their own: there the source tells */
 	return part != NULL ? part : part_by_path(subject, mount->source);
 }
@@ -141,7 +139,7 @@ static int read_proc(const struct subject *subject, const char *name, bool neede
 
 static int refuse_mounted(const struct subject *subject, struct error *err)
 {
-	char *text;
+	char *text = NULL;
 	char *rest = NULL;
 
 	if (read_proc(subject, "self/mountinfo", true, &text, err) != 0)
@@ -162,7 +160,7 @@ static int refuse_mounted(const struct subject *subject, struct error *err)
 
 static int refuse_swap(const struct subject *subject, struct error *err)
 {
-	char *text;
+	char *text = NULL;
 	char *rest = NULL;
 
 	/* a kernel without swap has no such file */

@@ -98,7 +98,7 @@ int sysfs_list_names(const char *folder, struct arena *arena, const char ***ret_
 	return 0;
 }
 
-static bool parse_number(const char *text, dev_t *ret_number)
+bool sysfs_parse_number(const char *text, dev_t *ret_number)
 {
 	char part[32];
 	const char *colon = text == NULL ? NULL : strchr(text, ':');
@@ -135,7 +135,7 @@ static bool read_disk(const struct device_paths *paths, struct arena *arena, con
 	dev_t number;
 	uint64_t sectors;
 
-	if (folder == NULL || !parse_number(sysfs_attribute(arena, "%s/dev", folder), &number))
+	if (folder == NULL || !sysfs_parse_number(sysfs_attribute(arena, "%s/dev", folder), &number))
 		return false;
 	sectors = number_attribute(arena, folder, "size");
 	*ret_disk = (struct sysfs_disk){
@@ -153,7 +153,7 @@ int sysfs_list_disks(const struct device_paths *paths, struct arena *arena, stru
 		     struct error *err)
 {
 	const char *folder = arena_printf(arena, "%s/block", paths->sys);
-	const char **names;
+	const char **names = NULL;
 	size_t n_names;
 	if (folder == NULL)
 		return error_nomem(err);
@@ -195,7 +195,7 @@ int sysfs_list_parts(const struct device_paths *paths, dev_t number, struct aren
 		     struct error *err)
 {
 	const char *folder = sysfs_folder(paths, number, arena);
-	const char **names;
+	const char **names = NULL;
 	size_t n_names;
 	if (folder == NULL)
 		return error_nomem(err);
@@ -214,7 +214,7 @@ int sysfs_list_parts(const struct device_paths *paths, dev_t number, struct aren
 		if (sysfs_attribute(arena, "%s/%s/partition", folder, names[i]) == NULL)
 			continue;
 		items[count].name = names[i];
-		if (parse_number(sysfs_attribute(arena, "%s/%s/dev", folder, names[i]), &items[count].number))
+		if (sysfs_parse_number(sysfs_attribute(arena, "%s/%s/dev", folder, names[i]), &items[count].number))
 			count++;
 	}
 	*ret_parts = (struct sysfs_parts){ .items = items, .count = count };

@@ -62,6 +62,8 @@ int sysfs_list_names(const char *folder, struct arena *arena, const char ***ret_
 /* An attribute's text without blanks around, in the arena; NULL when it cannot be read. The path is made as by printf.
  */
 const char *sysfs_attribute(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A device number as the kernel writes it, "259:0"; false for anything else, and for NULL. */
+bool sysfs_parse_number(const char *text, dev_t *ret_number);
 /* "/sys/dev/block/259:0", in the arena; NULL without memory. */
 const char *sysfs_folder(const struct device_paths *paths, dev_t number, struct arena *arena);
 

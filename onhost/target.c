@@ -118,7 +118,7 @@ static int check_contents(int fd, const struct device *device, uint64_t size, co
 int target_open(const struct device_paths *paths, const struct device *device, const struct target_rules *rules,
 		struct target *ret_target, struct error *err)
 {
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (!device->regular_file && refuse_if_used(paths, device->node, device->number, err) != 0)
 		return -1;
@@ -140,7 +140,7 @@ int target_open(const struct device_paths *paths, const struct device *device, c
 int target_open_to_read(const char *path, struct target *ret_target, struct error *err)
 {
 	struct stat st;
-	uint64_t size;
+	uint64_t size = 0;
 
 	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)

@@ -308,7 +308,7 @@ static int look_at_image(struct image_wait *wait, struct arena *scratch, struct 
 {
 	struct image_query query = { .ids = { &wait->image_id, 1 }, .created_by_us = wait->just_created };
 	struct error failure = { 0 };
-	struct image *images;
+	struct image *images = NULL;
 	size_t count = 0;
 
 	int result = describe_images(wait->ec2, scratch, &query, &images, &count, &failure);
@@ -317,7 +317,7 @@ static int look_at_image(struct image_wait *wait, struct arena *scratch, struct 
 			*err = failure;
 		return -1;
 	}
-	struct image *image = count > 0 ? &images[0] : NULL;
+	struct image *image = result == 0 && count > 0 ? &images[0] : NULL;
 	snprintf(seen, seen_size, "%s%s", image == NULL ? "no such image" : "state ", image == NULL ? "" : image->state);
 	if (image != NULL)
 		wait->just_created = false;

@@ -6,11 +6,12 @@
 
 int current_vm_id(struct call *call, const char **ret_vm_cid, struct error *err)
 {
+	const char *endpoint = call->config->metadata_endpoint;
 	struct imds imds;
 	const char *id;
 
-	if (imds_init(&imds, call->runtime, call->config->metadata_endpoint, err) != 0)
-		return -1;
+	if (imds_init(&imds, call->runtime, endpoint, err) != 0)
+		return endpoint == NULL ? -1 : error_prefix(err, "aws.metadata_endpoint is %s", endpoint);
 	if (imds_get(&imds, "/latest/meta-data/instance-id", call->arena, &id, NULL, err) != 0)
 		return error_prefix(err, "the id of this instance cannot be read from instance metadata");
 	if (!parse_aws_id(id, "i-"))

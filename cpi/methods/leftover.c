@@ -315,8 +315,9 @@ static int remove_thing(struct ec2_client *ec2, enum undo_kind kind, const char 
 	char what[256];
 
 	if (hurry) {
-		/* detach, then delete */
-		(void)ask_once(look, &removal, NULL);
+		/* the first may detach, the second delete */
+		if (ask_once(look, &removal, NULL) == 0)
+			return 0;
 		return ask_once(look, &removal, err);
 	}
 	snprintf(what, sizeof(what), "%s %s to be gone", kind_names[kind], id);

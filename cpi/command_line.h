@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line to a struct. What a command does is left to main. */
-#ifndef CPI_OPTIONS_H
-#define CPI_OPTIONS_H
+#ifndef CPI_COMMAND_LINE_H
+#define CPI_COMMAND_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "common/error.h"
 
-enum options_command {
-	OPTIONS_SERVE, /* a request on standard input */
-	OPTIONS_CHECK,
-	OPTIONS_SWEEP,
-	OPTIONS_HELP,
-	OPTIONS_VERSION,
+enum command {
+	COMMAND_SERVE, /* a request on standard input */
+	COMMAND_CHECK,
+	COMMAND_SWEEP,
+	COMMAND_HELP,
+	COMMAND_VERSION,
 };
 
 /* Texts are argv's. */
-struct options {
-	enum options_command command;
+struct command_line {
+	enum command command;
 	const char *config;        /* NULL: none given */
 	const char *director_uuid; /* sweep --director */
 	const char *const *ids;    /* sweep's, behind CONFIG; into argv */
@@ -30,8 +30,8 @@ struct options {
 
 /* Reserved words win over a configuration of that name (./check is the file). Options may stand anywhere before "--".
  * argv's positional arguments are moved to its front, behind argv[0]. ERROR_INVALID says what is wrong with the line. */
-int options_parse(int argc, char **argv, struct options *ret_options, struct error *err);
+int command_line_parse(int argc, char **argv, struct command_line *ret_line, struct error *err);
 /* What --help prints. */
-const char *options_help(void);
+const char *command_line_help(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cpi/options.h"
+#include "cpi/command_line.h"
 
 #include <string.h>
 
@@ -8,30 +8,30 @@
 
 struct command_name {
 	const char *name;
-	enum options_command command;
+	enum command command;
 };
 
 static const struct command_name commands[] = {
-	{ "check", OPTIONS_CHECK },
-	{ "sweep", OPTIONS_SWEEP },
-	{ "help", OPTIONS_HELP },
-	{ "version", OPTIONS_VERSION },
+	{ "check", COMMAND_CHECK },
+	{ "sweep", COMMAND_SWEEP },
+	{ "help", COMMAND_HELP },
+	{ "version", COMMAND_VERSION },
 };
 
 /* A flag sets one of the booleans, the others take a value. */
 struct option_name {
 	const char *name;
 	unsigned commands; /* for which it is allowed */
-	size_t flag;       /* offset in struct options, 0: it takes a value */
+	size_t flag;       /* offset in struct command_line, 0: it takes a value */
 	size_t value;
 };
 
 static const struct option_name option_names[] = {
-	{ "--config", ALL_COMMANDS, 0, offsetof(struct options, config) },
-	{ "--json", ONLY(OPTIONS_CHECK), offsetof(struct options, json), 0 },
-	{ "--delete", ONLY(OPTIONS_SWEEP), offsetof(struct options, delete), 0 },
-	{ "--by-tag", ONLY(OPTIONS_SWEEP), offsetof(struct options, by_tag), 0 },
-	{ "--director", ONLY(OPTIONS_SWEEP), 0, offsetof(struct options, director_uuid) },
+	{ "--config", ALL_COMMANDS, 0, offsetof(struct command_line, config) },
+	{ "--json", ONLY(COMMAND_CHECK), offsetof(struct command_line, json), 0 },
+	{ "--delete", ONLY(COMMAND_SWEEP), offsetof(struct command_line, delete), 0 },
+	{ "--by-tag", ONLY(COMMAND_SWEEP), offsetof(struct command_line, by_tag), 0 },
+	{ "--director", ONLY(COMMAND_SWEEP), 0, offsetof(struct command_line, director_uuid) },
 };
 
 static const char help[] =
@@ -51,7 +51,7 @@ static const char help[] =
 	"\n"
 	"The log goes to standard error; CPI_LOG_LEVEL is debug, info (the default), warn or error. See also: man cpi.\n";
 
-const char *options_help(void)
+const char *command_line_help(void)
 {
 	return help;
 }
@@ -67,7 +67,7 @@ static const struct option_name *find_option(const char *argument, size_t name_l
 }
 
 /* Takes the option at argv[*at] and moves *at to the last word that belongs to it. */
-static int take_option(int argc, char **argv, int *at, struct options *options, unsigned *seen, struct error *err)
+static int take_option(int argc, char **argv, int *at, struct command_line *line, unsigned *seen, struct error *err)
 {
 	const char *argument = argv[*at];
 	const char *equals = strchr(argument, '=');
@@ -80,13 +80,13 @@ static int take_option(int argc, char **argv, int *at, struct options *options, 
 	if (option->flag != 0) {
 		if (equals != NULL)
 			return error_set(err, ERROR_INVALID, "%s takes no value", option->name);
-		*(bool *)((char *)options + option->flag) = true;
+		*(bool *)((char *)line + option->flag) = true;
 		return 0;
 	}
 	const char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
 	if (value == NULL || value[0] == '\0')
 		return error_set(err, ERROR_INVALID, "%s needs a value", option->name);
-	*(const char **)((char *)options + option->value) = value;
+	*(const char **)((char *)line + option->value) = value;
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static bool is_help(const char *argument)
 }
 
 /* Sorts argv into options and positional arguments; the latter end up in argv[1..*ret_count]. */
-static int sort_arguments(int argc, char **argv, struct options *options, unsigned *seen, int *ret_count,
+static int sort_arguments(int argc, char **argv, struct command_line *line, unsigned *seen, int *ret_count,
 			  struct error *err)
 {
 	int count = 0;
@@ -108,11 +108,11 @@ static int sort_arguments(int argc, char **argv, struct options *options, unsign
 		} else if (strcmp(argv[i], "--") == 0) {
 			options_end = true;
 		} else if (is_help(argv[i])) {
-			options->command = OPTIONS_HELP;
+			line->command = COMMAND_HELP;
 		} else if (strcmp(argv[i], "--version") == 0) {
-			if (options->command != OPTIONS_HELP)
-				options->command = OPTIONS_VERSION;
-		} else if (take_option(argc, argv, &i, options, seen, err) != 0) {
+			if (line->command != COMMAND_HELP)
+				line->command = COMMAND_VERSION;
+		} else if (take_option(argc, argv, &i, line, seen, err) != 0) {
 			return -1;
 		}
 	}
@@ -120,56 +120,56 @@ static int sort_arguments(int argc, char **argv, struct options *options, unsign
 	return 0;
 }
 
-static enum options_command command_of(const char *word)
+static enum command command_of(const char *word)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(commands[i].name, word) == 0)
 			return commands[i].command;
 	}
-	return OPTIONS_SERVE;
+	return COMMAND_SERVE;
 }
 
 /* What is left after the command's own word: CONFIG, and for sweep ids. */
-static int take_positional(char **argv, int at, int count, struct options *options, struct error *err)
+static int take_positional(char **argv, int at, int count, struct command_line *line, struct error *err)
 {
-	if (at <= count && options->config == NULL)
-		options->config = argv[at++];
-	if (options->command == OPTIONS_SWEEP) {
-		options->ids = (const char *const *)&argv[at];
-		options->n_ids = (size_t)(count - at + 1);
+	if (at <= count && line->config == NULL)
+		line->config = argv[at++];
+	if (line->command == COMMAND_SWEEP) {
+		line->ids = (const char *const *)&argv[at];
+		line->n_ids = (size_t)(count - at + 1);
 	} else if (at <= count) {
 		return error_set(err, ERROR_INVALID, "%s is one argument too many", argv[at]);
 	}
 	return 0;
 }
 
-static int check_fit(const struct options *options, unsigned seen, struct error *err)
+static int check_fit(const struct command_line *line, unsigned seen, struct error *err)
 {
 	for (size_t i = 0; i < sizeof(option_names) / sizeof(option_names[0]); i++) {
-		if ((seen & 1U << i) != 0 && (option_names[i].commands & ONLY(options->command)) == 0)
+		if ((seen & 1U << i) != 0 && (option_names[i].commands & ONLY(line->command)) == 0)
 			return error_set(err, ERROR_INVALID, "%s does not go with this command", option_names[i].name);
 	}
-	if (options->by_tag != (options->director_uuid != NULL))
+	if (line->by_tag != (line->director_uuid != NULL))
 		return error_set(err, ERROR_INVALID, "--by-tag and --director go together");
 	return 0;
 }
 
-int options_parse(int argc, char **argv, struct options *ret_options, struct error *err)
+int command_line_parse(int argc, char **argv, struct command_line *ret_line, struct error *err)
 {
-	struct options options = { .command = OPTIONS_SERVE };
+	struct command_line line = { .command = COMMAND_SERVE };
 	unsigned seen = 0;
 	int count, at = 1;
 
-	if (sort_arguments(argc, argv, &options, &seen, &count, err) != 0)
+	if (sort_arguments(argc, argv, &line, &seen, &count, err) != 0)
 		return -1;
-	if (options.command == OPTIONS_SERVE && count > 0) {
-		options.command = command_of(argv[1]);
-		if (options.command != OPTIONS_SERVE)
+	if (line.command == COMMAND_SERVE && count > 0) {
+		line.command = command_of(argv[1]);
+		if (line.command != COMMAND_SERVE)
 			at = 2;
 	}
-	if (options.command != OPTIONS_HELP && options.command != OPTIONS_VERSION &&
-	    (take_positional(argv, at, count, &options, err) != 0 || check_fit(&options, seen, err) != 0))
+	if (line.command != COMMAND_HELP && line.command != COMMAND_VERSION &&
+	    (take_positional(argv, at, count, &line, err) != 0 || check_fit(&line, seen, err) != 0))
 		return -1;
-	*ret_options = options;
+	*ret_line = line;
 	return 0;
 }
