@@ -49,7 +49,7 @@ static void add(struct check *check, const char *name, const char *advice, const
 		(struct finding){ .name = name, .text = copy, .advice = advice };
 }
 
-/* --- the single checks ------------------------------------------------------------------------------------------------ */
+/* --- the single checks --- */
 
 static int check_configuration(struct check *check, const char *path)
 {
@@ -70,7 +70,7 @@ static const char *credentials_advice(const struct config *config)
 {
 	if (strcmp(config->aws.credentials_source, "static") == 0)
 		return "set aws.access_key_id and aws.secret_access_key, or aws.credentials_source to env_or_profile";
-	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where cpi runs, or give the machine a role that it may use";
+	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where cpi runs, or give the machine a role";
 }
 
 static int check_credentials(struct check *check)
@@ -108,10 +108,9 @@ static void check_clock(struct check *check, const struct http_response *respons
 	const char *text = off == 0 ? "agrees with the endpoint's" :
 				      arena_printf(check->setup->arena, "%lld s %s the endpoint's", off < 0 ? -off : off,
 						   off < 0 ? "behind" : "ahead of");
+	bool wrong = off > MAX_SKEW_S || off < -MAX_SKEW_S;
 	add(check, "clock",
-	    off > MAX_SKEW_S || off < -MAX_SKEW_S ? "set this machine's clock (NTP): AWS refuses calls that are over five minutes off" :
-						    NULL,
-	    text);
+	    wrong ? "set this machine's clock (NTP): AWS refuses calls that are over five minutes off" : NULL, text);
 }
 
 /* An unsigned request: whatever is answered shows that name, way, proxy and certificate are right. */
@@ -133,8 +132,9 @@ static int check_endpoint(struct check *check)
 		.timeout_ms = PROBE_TIMEOUT_MS,
 		.ca_file = check->setup->config.aws.ca_file,
 	};
-	struct http_transport *http = check->setup->runtime->http;
-	if (http->perform(http->self, &request, check->setup->runtime->cancel, check->setup->arena, &response, &why) != 0) {
+	struct runtime *runtime = check->setup->runtime;
+	if (runtime->http->perform(runtime->http->self, &request, runtime->cancel, check->setup->arena, &response,
+				   &why) != 0) {
 		(void)error_prefix(&why, "%s does not answer", url);
 		add(check, "endpoint",
 		    "check region and endpoint, name resolution, proxy variables, and the CA file (BOSH_CA_CERT_FILE, "
@@ -174,12 +174,13 @@ static void check_call(struct check *check)
 {
 	static const char *const none[] = { "vol-00000000000000000" };
 	static const struct ec2_filter filter = { .name = "volume-id", .values = none, .n_values = 1 };
+	const struct ec2_filters filters = { .items = &filter, .count = 1 };
 	struct volume *volumes;
 	size_t count;
 	struct error why;
 
-	if (volume_describe(&check->setup->ec2, check->setup->arena, (struct ec2_ids){ 0 }, (struct ec2_filters){ &filter, 1 }, &volumes,
-			    &count, &why) != 0)
+	if (volume_describe(&check->setup->ec2, check->setup->arena, (struct ec2_ids){ 0 }, filters, &volumes, &count,
+			    &why) != 0)
 		add(check, "EC2", call_advice(&why), why.message);
 	else
 		add(check, "EC2", NULL, "DescribeVolumes works");
@@ -194,8 +195,8 @@ static void check_builder(struct check *check)
 
 	if (builder_open(setup->runtime, &setup->config, setup->arena, &builder, &place, &why) != 0)
 		add(check, "builder",
-		    "heavy stemcells need it, light ones do not: run cpi on an EC2 instance of the region, with onhost beside it "
-		    "(or aws.stemcell.onhost_path) and the right to start it as root",
+		    "heavy stemcells need it, light ones do not: run cpi on an EC2 instance of the region, with onhost "
+		    "beside it (or aws.stemcell.onhost_path) and the right to start it as root",
 		    why.message);
 	else
 		add(check, "builder", NULL,
@@ -217,7 +218,7 @@ static int check_all(struct check *check, const char *path)
 	return check->out_of_memory ? -1 : 0;
 }
 
-/* --- telling ---------------------------------------------------------------------------------------------------------- */
+/* --- telling --- */
 
 static bool is_fine(const struct check *check)
 {

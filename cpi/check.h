@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `cpi check`: a person's first stop when something is wrong. Looks at the configuration, the credentials, the endpoint, the
- * clock, one call to EC2 and the builder; says for each what it found, and what to do where that is not right. */
+/* `cpi check`: a person's first stop when something is wrong. Looks at the configuration, the credentials, the
+ * endpoint, the clock, one call to EC2 and the builder; says for each what it found, and what to do where that is not
+ * right. */
 #ifndef CPI_CHECK_H
 #define CPI_CHECK_H
 
@@ -16,8 +17,8 @@ struct check_options {
 	int out_fd;
 };
 
-/* Creates nothing in the account. setup is fresh; the caller closes it. *ret_fine: nothing was found to be wrong. -1 only
- * when the findings cannot be told (memory, output). */
+/* Creates nothing in the account. setup is fresh; the caller closes it. *ret_fine: nothing was found to be wrong. -1
+ * only when the findings cannot be told (memory, output). */
 int check_run(struct setup *setup, const struct check_options *options, bool *ret_fine, struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the configuration and turns it into plain values. What the values are used for, and whether AWS likes them, is left
- * to others. */
+/* Reads the configuration and turns it into plain values. What the values are used for, and whether AWS likes them, is
+ * left to others. */
 #include "cpi/config.h"
 
 #include <string.h>
@@ -71,10 +71,10 @@ static int read_object(const struct json *object, const char *path, const char *
 	return 0;
 }
 
-/* --- merging ---------------------------------------------------------------------------------------------------------- */
+/* --- merging --- */
 
-static int append_members(struct json *target, const struct json ***tail, const struct json *object, struct arena *arena,
-			  struct error *err)
+static int append_members(struct json *target, const struct json ***tail, const struct json *object,
+			  struct arena *arena, struct error *err)
 {
 	const struct json *member = object == NULL ? NULL : object->child;
 
@@ -108,7 +108,7 @@ static int merge(const struct json *lower, const struct json *upper, struct aren
 	return 0;
 }
 
-/* --- the parts -------------------------------------------------------------------------------------------------------- */
+/* --- the parts --- */
 
 static const char *env_text(const char *first, const char *second)
 {
@@ -133,7 +133,8 @@ static int build_credentials(const struct json *aws, bool has_file, struct aws_s
 		settings->credentials_source = has_file ? "static" : "env_or_profile";
 	else if (strcmp(source, "static") != 0 && strcmp(source, "env_or_profile") != 0)
 		return error_set(err, ERROR_CONFIG,
-				 "Unknown credentials_source %s: aws.credentials_source should be static or env_or_profile",
+				 "Unknown credentials_source %s: aws.credentials_source should be static or "
+				 "env_or_profile",
 				 source);
 	return 0;
 }
@@ -180,7 +181,8 @@ static int builder_by_name(const char *name, enum config_builder *ret_builder, s
 		}
 	}
 	return error_set(err, ERROR_CONFIG,
-			 "the configuration's aws.stemcell.builder is %s, but should be auto, local, ssh or direct", name);
+			 "the configuration's aws.stemcell.builder is %s, but should be auto, local, ssh or direct",
+			 name);
 }
 
 static int build_stemcell(const struct json *properties, const struct json *aws, struct arena *arena,
@@ -250,7 +252,7 @@ static int find_properties(const struct json *root, const struct json **ret_prop
 	return 0;
 }
 
-/* --- the interface ---------------------------------------------------------------------------------------------------- */
+/* --- the interface --- */
 
 int config_read(const char *path, struct arena *arena, const struct json **ret_root, struct error *err)
 {
@@ -303,8 +305,8 @@ int config_require_aws(const struct config *config, struct error *err)
 
 	if (aws->region == NULL && (aws->ec2_endpoint == NULL || aws->elb_endpoint == NULL))
 		return error_set(err, ERROR_CONFIG,
-				 "missing configuration parameters > aws:region, or aws:ec2_endpoint and aws:elb_endpoint "
-				 "(AWS_REGION in the environment serves as well)");
+				 "missing configuration parameters > aws:region, or aws:ec2_endpoint and "
+				 "aws:elb_endpoint (AWS_REGION in the environment serves as well)");
 	if (strcmp(aws->credentials_source, "static") == 0) {
 		if (!has_id || !has_secret)
 			return error_set(err, ERROR_CONFIG,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: the incumbent's cpi.json (cloud.properties.{aws,agent,registry,debug,stemcell}), the request's context
- * over it (shallowly over aws), and what the environment adds. Read once, checked once, then plain values. */
+/* The configuration: the incumbent's cpi.json (cloud.properties.{aws,agent,registry,debug,stemcell}), the request's
+ * context over it (shallowly over aws), and what the environment adds. Read once, checked once, then plain values. */
 #ifndef CPI_CONFIG_H
 #define CPI_CONFIG_H
 
@@ -43,14 +43,14 @@ struct config {
 
 /* Reads and parses the file. ERROR_CONFIG names it. */
 int config_read(const char *path, struct arena *arena, const struct json **ret_root, struct error *err);
-/* root may be NULL (no file: region and credentials come from the environment alone), and so may context. Everything in
- * *ret_config lives as long as root, context, the environment and the arena. ERROR_CONFIG names the property, what it is
- * and what it should be. */
+/* root may be NULL (no file: region and credentials come from the environment alone), and so may context. Everything
+ * in *ret_config lives as long as root, context, the environment and the arena. ERROR_CONFIG names the property, what
+ * it is and what it should be. */
 int config_build(const struct json *root, const struct json *context, struct arena *arena, struct config *ret_config,
 		 struct error *err);
-/* What a call to AWS needs on top of that, and info does not: a region or both endpoints, and credentials that fit their
- * source. The incumbent's checks and texts ("missing configuration parameters > aws:region, or aws:ec2_endpoint and
- * aws:elb_endpoint" …). */
+/* What a call to AWS needs on top of that, and info does not: a region or both endpoints, and credentials that fit
+ * their source. The incumbent's checks and texts ("missing configuration parameters > aws:region, or aws:ec2_endpoint
+ * and aws:elb_endpoint" …). */
 int config_require_aws(const struct config *config, struct error *err);
 
 #endif

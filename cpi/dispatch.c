@@ -23,7 +23,7 @@ struct dispatch_method {
 	dispatch_fn run; /* NULL: of the contract, but not served */
 };
 
-/* --- adapters --------------------------------------------------------------------------------------------------------- */
+/* --- adapters --- */
 
 static int run_info(struct call *call, const struct json *arguments, struct json_writer *result, struct error *err)
 {
@@ -99,7 +99,7 @@ static int run_configure_networks(struct call *call, const struct json *argument
 			 "configure_networks is not supported: the networks of an EC2 instance are set when it is made");
 }
 
-/* --- the table -------------------------------------------------------------------------------------------------------- */
+/* --- the table --- */
 
 static const struct dispatch_method methods[] = {
 	/* name, API versions, arguments, needs, function */

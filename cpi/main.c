@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c, check.c and
- * methods/sweep.c. */
+/* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c,
+ * check.c and methods/sweep.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,8 +52,8 @@ static int catch_signals(struct cancel *cancel, struct error *err)
 	return 0;
 }
 
-/* A standard stream that is closed would be taken by the next file that is opened. Standard output gets a descriptor that
- * cannot be written, so that a lost answer is noticed. */
+/* A standard stream that is closed would be taken by the next file that is opened. Standard output gets a descriptor
+ * that cannot be written, so that a lost answer is noticed. */
 static void hold_standard_streams(void)
 {
 	static const int modes[] = { O_RDONLY, O_RDONLY, O_WRONLY };
@@ -98,7 +98,7 @@ static int usage_error(const struct error *err)
 	return EXIT_USAGE;
 }
 
-/* --- commands --------------------------------------------------------------------------------------------------------- */
+/* --- commands --- */
 
 static int run_serve(struct setup *setup, const struct command_line *line)
 {
@@ -109,7 +109,8 @@ static int run_serve(struct setup *setup, const struct command_line *line)
 	};
 
 	if (isatty(STDIN_FILENO)) {
-		fprintf(stderr, "cpi: a request is expected on standard input, which is a terminal\n\n%s", command_line_help());
+		fprintf(stderr, "cpi: a request is expected on standard input, which is a terminal\n\n%s",
+			command_line_help());
 		return EXIT_USAGE;
 	}
 	return serve_request(setup, &serve);

@@ -25,7 +25,8 @@ static int read_request(struct session *session, struct error *err)
 
 	if (request_read(session->options->in_fd, session->setup->runtime->cancel, &text, err) != 0)
 		return -1;
-	int result = request_parse(buf_text(&text), text.len, dispatch_known, session->setup->arena, &session->request, err);
+	int result = request_parse(buf_text(&text), text.len, dispatch_known, session->setup->arena, &session->request,
+				   err);
 	log_set_request_id(session->log, session->request.request_id);
 	return result;
 }

@@ -13,7 +13,8 @@
 #include "cpi/config.h"
 #include "cpi/ec2/client.h"
 
-/* Starts as { .runtime = …, .clock = …, .arena = … }, ends with setup_close; each step may be left out together with all behind it. */
+/* Starts as { .runtime = …, .clock = …, .arena = … }, ends with setup_close; each step may be left out together with
+ * all behind it. */
 struct setup {
 	struct runtime *runtime; /* its http is NULL until setup_http */
 	struct clock *clock;     /* runtime's; the configuration may scale it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The call loop: attempts, waits between them, the repair of clock and credentials, looking up what a lost answer left open,
- * and the one log line. What an attempt is made of is query.c's; what is repeated is retry.c's. */
+/* The call loop: attempts, waits between them, the repair of clock and credentials, looking up what a lost answer left
+ * open, and the one log line. What an attempt is made of is query.c's; what is repeated is retry.c's. */
 #include "cpi/aws/client.h"
 
 #include <stdio.h>
@@ -147,7 +147,7 @@ int aws_client_endpoint(struct aws_client *client, const char *service, struct a
 	return 0;
 }
 
-/* --- one call -------------------------------------------------------------------------------------------------------- */
+/* --- one call ----------------------------------------------------------------------------------------------------- */
 
 struct calling {
 	struct aws_client *client;
@@ -296,7 +296,7 @@ static int repeat(struct calling *calling, const struct xml_node **ret_root, str
 	}
 }
 
-/* --- its log line ---------------------------------------------------------------------------------------------------- */
+/* --- its log line ------------------------------------------------------------------------------------------------- */
 
 /* A value in logfmt: quoted where it holds more than plain characters. */
 static void append_value(struct buf *line, const char *name, const char *value, bool quoted)
@@ -337,14 +337,14 @@ static void log_call(const struct calling *calling, int64_t start_us, int64_t du
 	if (calling->retry.throttles > 0)
 		buf_printf(&line, " throttled=%u", calling->retry.throttles);
 	if (failure != NULL)
-		append_value(&line, "code", failure->aws_code[0] != '\0' ? failure->aws_code : error_kind_name(failure->kind),
-			     false);
+		append_value(&line, "code",
+			     failure->aws_code[0] != '\0' ? failure->aws_code : error_kind_name(failure->kind), false);
 	append_value(&line, "for", calling->call->purpose == NULL ? "" : calling->call->purpose, true);
 	log_info(calling->client->runtime->log, "aws-call%s", buf_text(&line));
 }
 
-int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena, const struct xml_node **ret_root,
-	     struct error *err)
+int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
+	     const struct xml_node **ret_root, struct error *err)
 {
 	const struct clock *clock = client->runtime->clock;
 	struct arena *scratch CLEANUP_ARENA = arena_new(ATTEMPT_ARENA);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One signed call to an AWS Query API: endpoint, credentials, signature, sending, retries, and the error that came back.
- * Knows services and actions by name only. */
+/* One signed call to an AWS Query API: endpoint, credentials, signature, sending, retries, and the error that came
+ * back. Knows services and actions by name only. */
 #ifndef CPI_AWS_CLIENT_H
 #define CPI_AWS_CLIENT_H
 
@@ -14,7 +14,8 @@
 #include "common/runtime.h"
 #include "cpi/aws/xml.h"
 
-/* What the configuration says, as far as this folder reads it. All texts are borrowed from the configuration; NULL: not said. */
+/* What the configuration says, as far as this folder reads it. All texts are borrowed from the configuration; NULL: not
+ * said. */
 struct aws_settings {
 	const char *region;       /* resolved: parameter or context, configuration, environment … */
 	const char *ec2_endpoint; /* with or without a scheme */
@@ -60,18 +61,18 @@ struct aws_call {
 	struct aws_params *params;
 	const char *purpose;  /* what it is for: "volume vol-…"; in the log's aws-call line */
 	bool created_by_us;   /* Invalid*.NotFound is eventual consistency: retried for a while */
-	/* After a lost answer to a call that has no client token (may be NULL): 1 when the lookup shows that the call took effect
-	 * (the call then counts as done with an empty answer), 0 when it did not, -1 error. */
+	/* After a lost answer to a call that has no client token (may be NULL): 1 when the lookup shows that the call
+	 * took effect (the call then counts as done with an empty answer), 0 when it did not, -1 error. */
 	int (*settle)(void *self, struct error *err);
 	void *settle_self;
 };
 
-/* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with code,
- * message, action and request id; ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when what
- * comes is not this action's XML, time and again; ERROR_TOO_BIG over XML_MAX_BYTES; ERROR_CANCELLED; ERROR_CONFIG for
- * credentials or endpoint. */
-int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena, const struct xml_node **ret_root,
-	     struct error *err);
+/* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with
+ * code, message, action and request id; ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when
+ * what comes is not this action's XML, time and again; ERROR_TOO_BIG over XML_MAX_BYTES; ERROR_CANCELLED; ERROR_CONFIG
+ * for credentials or endpoint. */
+int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
+	     const struct xml_node **ret_root, struct error *err);
 
 /* The first access key's id and where it came from ("environment", "configuration"), for cpi check. */
 int aws_client_identity(struct aws_client *client, const char **ret_access_key_id, const char **ret_source,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of partitions, and what overrides it. Whether there is such a region, or such a service in it, is left to DNS and
- * AWS: tables of those would be out of date. */
+/* The table of partitions, and what overrides it. Whether there is such a region, or such a service in it, is left to
+ * DNS and AWS: tables of those would be out of date. */
 #include "cpi/aws/endpoint.h"
 
 #include <stdbool.h>
@@ -64,8 +64,8 @@ static int check_region(const char *region, struct error *err)
 {
 	size_t len = strlen(region);
 
-	if (len == 0 || len > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != len || region[0] == '-' ||
-	    region[len - 1] == '-')
+	if (len == 0 || len > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
+	    region[0] == '-' || region[len - 1] == '-')
 		return error_set(err, ERROR_CONFIG, "'%s' is no AWS region: give one such as us-east-1 in aws.region",
 				 region);
 	return 0;
@@ -80,7 +80,8 @@ static struct override find_override(const struct aws_settings *settings, const 
 	if (environment_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
 		return (struct override){ NULL, NULL };
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		const char *url = strcmp(service, variables[i].service) == 0 ? environment_get(variables[i].variable) : NULL;
+		const char *url =
+			strcmp(service, variables[i].service) == 0 ? environment_get(variables[i].variable) : NULL;
 		if (url != NULL)
 			return (struct override){ url, variables[i].variable };
 	}
@@ -111,7 +112,7 @@ static bool ends_with_domain(const char *host, size_t len, const char *domain)
 	return len > suffix && host[len - suffix - 1] == '.' && strncasecmp(host + len - suffix, domain, suffix) == 0;
 }
 
-/* The region that an AWS host name holds (ec2.eu-west-1.amazonaws.com, also behind a VPC endpoint's name); NULL else. */
+/* The region that an AWS host name holds (ec2.eu-west-1.amazonaws.com, a VPC endpoint's name …); else NULL. */
 static const char *region_of_host(struct arena *arena, const char *host, size_t len)
 {
 	bool of_aws = false;
@@ -186,8 +187,8 @@ static bool split_url(const char *url, struct url_parts *ret_parts)
 	parts.path = parts.authority + parts.authority_len;
 	if (!split_authority(&parts))
 		return false;
-	if (parts.port != NULL &&
-	    parts.port_len == (parts.http ? 2 : 3) && strncmp(parts.port, parts.http ? "80" : "443", parts.port_len) == 0)
+	if (parts.port != NULL && parts.port_len == (parts.http ? 2 : 3) &&
+	    strncmp(parts.port, parts.http ? "80" : "443", parts.port_len) == 0)
 		parts.authority_len = parts.host_len;
 	*ret_parts = parts;
 	return true;
@@ -199,8 +200,10 @@ static int from_url(const char *url, const char *where, const char *region, stru
 	struct url_parts parts;
 
 	if (!split_url(url, &parts))
-		return error_set(err, ERROR_CONFIG, "%s is '%s', which is no endpoint: give a host name or an http or https URL "
-				 "without user, query and fragment", where, url);
+		return error_set(err, ERROR_CONFIG,
+				 "%s is '%s', which is no endpoint: give a host name or an http or https URL "
+				 "without user, query and fragment",
+				 where, url);
 	if (region == NULL)
 		region = region_of_host(arena, parts.authority, parts.host_len);
 	struct endpoint endpoint = {

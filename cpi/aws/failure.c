@@ -44,10 +44,14 @@ static int without_code(const char *action, const struct http_response *response
 	size_t shown = response->body_len < SHOWN_OF_BODY ? response->body_len : SHOWN_OF_BODY;
 
 	if (shown == 0)
-		return error_set(err, ERROR_AWS, "%s failed: HTTP status %d with an empty body, which is not AWS's own form: "
-				 "check the endpoint, and proxies on the way", action, response->status);
-	return error_set(err, ERROR_AWS, "%s failed: HTTP status %d without an AWS error: check the endpoint, and proxies on "
-			 "the way. The answer begins: %.*s", action, response->status, (int)shown, response->body);
+		return error_set(err, ERROR_AWS,
+				 "%s failed: HTTP status %d with an empty body, which is not AWS's own form: "
+				 "check the endpoint, and proxies on the way",
+				 action, response->status);
+	return error_set(err, ERROR_AWS,
+			 "%s failed: HTTP status %d without an AWS error: check the endpoint, and proxies on "
+			 "the way. The answer begins: %.*s",
+			 action, response->status, (int)shown, response->body);
 }
 
 int failure_from_answer(const char *action, const struct http_response *response, struct arena *scratch,
@@ -68,7 +72,8 @@ int failure_from_answer(const char *action, const struct http_response *response
 		without_code(action, response, err);
 		snprintf(err->aws_code, sizeof(err->aws_code), "%d", response->status);
 	} else {
-		const char *message = found.message == NULL || *found.message == '\0' ? "AWS gives no message" : found.message;
+		const char *message =
+			found.message == NULL || *found.message == '\0' ? "AWS gives no message" : found.message;
 		error_set(err, ERROR_AWS, "%s failed: %s (AWS code %s, request id %s)", action, message, found.code,
 			  *id == '\0' ? "not given" : id);
 		snprintf(err->aws_code, sizeof(err->aws_code), "%s", found.code);

@@ -118,8 +118,10 @@ static int read_success(const struct aws_call *call, const struct http_response 
 				    call->action, response->status);
 	}
 	if (strncmp(root->name, call->action, len) != 0 || strcmp(root->name + len, "Response") != 0) {
-		error_set(err, ERROR_INVALID, "%s was answered with HTTP status %d and a <%s>: check the endpoint, and proxies "
-			  "on the way", call->action, response->status, root->name);
+		error_set(err, ERROR_INVALID,
+			  "%s was answered with HTTP status %d and a <%s>: check the endpoint, and proxies "
+			  "on the way",
+			  call->action, response->status, root->name);
 		if (err != NULL)
 			err->retryable = true;
 		return -1;

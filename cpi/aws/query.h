@@ -27,8 +27,8 @@ struct query_answer {
 	int64_t retry_after;  /* milliseconds, 0: not said */
 };
 
-/* 0 and the root element, whose tree is in the arena; -1 with ERROR_AWS, ERROR_INVALID (retryable: not this action's XML)
- * or the transport's errors. scratch holds request and raw answer; *ret_answer is always filled. */
+/* 0 and the root element, whose tree is in the arena; -1 with ERROR_AWS, ERROR_INVALID (retryable: not this action's
+ * XML) or the transport's errors. scratch holds request and raw answer; *ret_answer is always filled. */
 int query_send(const struct query *query, struct arena *scratch, struct arena *arena, struct query_answer *ret_answer,
 	       const struct xml_node **ret_root, struct error *err);
 

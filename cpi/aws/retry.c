@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Classes of failures, budgets, and delays. The loop itself, the repair of clocks and new credentials are client.c's. */
+/* Classes of failures, budgets, delays. The loop itself, the repair of clocks and new credentials are client.c's. */
 #include "cpi/aws/retry.h"
 
 #include <stddef.h>
@@ -12,15 +12,16 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const throttle_codes[] = { "RequestLimitExceeded", "EC2ThrottledException", "TooManyRequestsException",
-					      "SlowDown", "ConcurrentLimitExceededException" };
+static const char *const throttle_codes[] = { "RequestLimitExceeded", "EC2ThrottledException",
+					      "TooManyRequestsException", "SlowDown",
+					      "ConcurrentLimitExceededException" };
 static const char *const transient_codes[] = { "InternalError", "InternalFailure", "InternalServerError",
 					       "InternalServerException", "ServiceUnavailable",
 					       "ServiceUnavailableException", "Unavailable", "RequestTimeout",
 					       "RequestTimeoutException" };
 /* AuthFailure also means wrong keys, and RequestExpired an expired session: the answer's Date decides. */
-static const char *const clock_codes[] = { "RequestExpired", "RequestTimeTooSkewed", "AuthFailure", "SignatureDoesNotMatch",
-					   "InvalidSignatureException" };
+static const char *const clock_codes[] = { "RequestExpired", "RequestTimeTooSkewed", "AuthFailure",
+					   "SignatureDoesNotMatch", "InvalidSignatureException" };
 static const char *const expired_codes[] = { "ExpiredToken", "ExpiredTokenException" };
 static const char *const denial_codes[] = { "UnauthorizedOperation", "AccessDenied", "AccessDeniedException" };
 

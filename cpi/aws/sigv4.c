@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The signature from the inside out: canonical request, string to sign, key, Authorization header. Credentials come from
- * cpi/aws/credentials, digests from common/digest. */
+/* The signature from the inside out: canonical request, string to sign, key, Authorization header. Credentials come
+ * from cpi/aws/credentials, digests from common/digest. */
 #include "cpi/aws/sigv4.h"
 
 #include <stdbool.h>
@@ -51,7 +51,7 @@ void sigv4_encode(struct buf *out, const char *text, const char *also_safe)
 	}
 }
 
-/* --- canonical path -------------------------------------------------------------------------------------------------- */
+/* --- canonical path ----------------------------------------------------------------------------------------------- */
 
 /* Dot segments resolved and repeated slashes made one. The result starts with a slash. */
 static char *normalise_path(struct arena *arena, const char *path)
@@ -81,7 +81,7 @@ static char *normalise_path(struct arena *arena, const char *path)
 	return normal;
 }
 
-/* --- canonical query ------------------------------------------------------------------------------------------------- */
+/* --- canonical query ---------------------------------------------------------------------------------------------- */
 
 struct parameter {
 	const char *name;
@@ -124,7 +124,7 @@ static int append_query(struct buf *out, struct arena *arena, const char *query,
 	return 0;
 }
 
-/* --- canonical headers ----------------------------------------------------------------------------------------------- */
+/* --- canonical headers -------------------------------------------------------------------------------------------- */
 
 static bool is_signed(const char *name)
 {
@@ -234,7 +234,7 @@ static int list_names(struct signing *signing, struct error *err)
 	return signing->signed_names == NULL ? error_nomem(err) : 0;
 }
 
-/* --- the signature --------------------------------------------------------------------------------------------------- */
+/* --- the signature ------------------------------------------------------------------------------------------------ */
 
 static int sha256_hex(const void *data, size_t len, char ret_hex[SHA256_HEX_SIZE], struct error *err)
 {
@@ -306,8 +306,8 @@ static int authorization(const struct signing *signing, const char **ret_value, 
 	const char *scope = arena_printf(signing->arena, "%.8s/%s/%s/aws4_request", signing->date,
 					 signing->request->region, signing->request->service);
 	const char *to_sign = scope == NULL ? NULL
-					    : arena_printf(signing->arena, ALGORITHM "\n%s\n%s\n%s", signing->date, scope,
-							   request_hash);
+					    : arena_printf(signing->arena, ALGORITHM "\n%s\n%s\n%s", signing->date,
+							   scope, request_hash);
 	if (to_sign == NULL)
 		return error_nomem(err);
 	if (derive_key(signing, key, err) != 0 ||
@@ -325,7 +325,8 @@ static int format_date(int64_t seconds, char ret_date[17], struct error *err)
 	struct tm utc;
 
 	if (gmtime_r(&when, &utc) == NULL || utc.tm_year < 70 || utc.tm_year > 8099)
-		return error_set(err, ERROR_INTERNAL, "the time to sign with is out of range: set this machine's clock");
+		return error_set(err, ERROR_INTERNAL,
+				 "the time to sign with is out of range: set this machine's clock");
 	strftime(ret_date, 17, "%Y%m%dT%H%M%SZ", &utc);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tree builder on expat, which is used nowhere else. What the elements mean is left to those who asked for the answer. */
+/* The tree builder on expat, which is used nowhere else. What the elements mean is left to those who asked for the
+ * answer. */
 #include "cpi/aws/xml.h"
 
 #include <expat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* XML text to a tree, for AWS's answers. Attributes and namespaces are passed over: EC2's answers do without. A document
- * type is refused, and with it every entity but the five built in. */
+/* XML text to a tree, for AWS's answers. Attributes and namespaces are passed over: EC2's answers do without. A
+ * document type is refused, and with it every entity but the five built in. */
 #ifndef CPI_AWS_XML_H
 #define CPI_AWS_XML_H
 
@@ -17,7 +17,8 @@
 
 struct xml_node {
 	const char *name;
-	const char *text; /* character data, entities resolved; "" where there is none and for elements that have children */
+	const char *text; /* character data, entities resolved; "" where there is none and for elements that have
+			     children */
 	const struct xml_node *child; /* the first one */
 	const struct xml_node *next;  /* the next sibling */
 	size_t n_children;

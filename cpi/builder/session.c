@@ -133,7 +133,7 @@ static int pump(struct builder_session *session, struct outgoing *outgoing, stru
 			return -1;
 		take_errors(session, data, len);
 	}
-	return fds[2].revents != 0 ? give(session, outgoing, err) : 0;
+	return outgoing != NULL && fds[2].revents != 0 ? give(session, outgoing, err) : 0;
 }
 
 /* It closed its output in the middle: how it ended, and what it said last. */
@@ -252,7 +252,7 @@ int builder_session_hello(struct builder_session *session, struct arena *arena, 
 	const struct onhost_msg hello = { .type = ONHOST_MSG_HELLO, .hello_version = ONHOST_PROTOCOL_VERSION };
 	CLEANUP_ARENA struct arena *scratch = arena_new(SCRATCH_BYTES);
 	struct deadline deadline = patience(session->runtime->clock, HELLO_MS, HELLO_LEAST_MS);
-	struct onhost_msg msg;
+	struct onhost_msg msg = { .type = ONHOST_MSG_UNKNOWN };
 
 	if (scratch == NULL)
 		return error_nomem(err);
@@ -403,7 +403,7 @@ int builder_session_write(struct builder_session *session, struct arena *arena, 
 {
 	CLEANUP_ARENA struct arena *scratch = arena_new(SCRATCH_BYTES);
 	CLEANUP(upload_free) struct upload upload = { .image = image, .end = BUF_INIT(ONHOST_LINE_MAX) };
-	struct onhost_msg msg;
+	struct onhost_msg msg = { .type = ONHOST_MSG_UNKNOWN };
 
 	upload.buffer = malloc(4 + CHUNK_BYTES);
 	if (scratch == NULL || upload.buffer == NULL)

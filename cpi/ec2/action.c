@@ -28,7 +28,7 @@ int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err
 	return action_call(ec2, call, scratch, &root, err);
 }
 
-/* --- describe -------------------------------------------------------------------------------------------------------- */
+/* --- describe ----------------------------------------------------------------------------------------------------- */
 
 struct listing {
 	const struct action_describe *describe;
@@ -113,8 +113,8 @@ static void describe_purpose(char *purpose, size_t size, const struct action_des
 }
 
 /* token is replaced by the next page's, "" at the end. */
-static int describe_page(struct ec2_client *ec2, struct listing *listing, struct ec2_ids ids, struct ec2_filters filters,
-			 struct buf *token, struct error *err)
+static int describe_page(struct ec2_client *ec2, struct listing *listing, struct ec2_ids ids,
+			 struct ec2_filters filters, struct buf *token, struct error *err)
 {
 	const struct action_describe *describe = listing->describe;
 	struct arena *scratch CLEANUP_ARENA = arena_new(ACTION_ARENA);

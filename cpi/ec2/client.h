@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the typed EC2 calls share. Each call is one typed request and one typed result, in the file of its family; each
- * retries what may be retried (cpi/aws), and answers ERROR_AWS with aws_code otherwise. All texts live in the arena that is
- * given; what EC2 left out is "", not NULL, except in struct image_mapping. Facts: Amazon EC2 API Reference, version 2016-11-15. */
+ * retries what may be retried (cpi/aws), and answers ERROR_AWS with aws_code otherwise. All texts live in the arena
+ * that is given; what EC2 left out is "", not NULL, except in struct image_mapping. Facts: Amazon EC2 API Reference,
+ * version 2016-11-15. */
 #ifndef CPI_EC2_CLIENT_H
 #define CPI_EC2_CLIENT_H
 

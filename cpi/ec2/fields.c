@@ -105,5 +105,6 @@ int fields_check(const struct fields *fields, const char *action, struct error *
 	if (fields->failure == FIELDS_NOMEM)
 		return error_nomem(err);
 	return error_set(err, ERROR_INVALID, "%s: EC2's answer %s %s", action,
-			 fields->failure == FIELDS_MISSING ? "lacks" : "has something that is no number as", fields->failed);
+			 fields->failure == FIELDS_MISSING ? "lacks" : "has something that is no number as",
+			 fields->failed);
 }

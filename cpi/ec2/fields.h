@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the fields of one element of an answer into plain values. The first failure sticks, and the caller asks once, at the
- * end. */
+/* Reads the fields of one element of an answer into plain values. The first failure sticks, and the caller asks once,
+ * at the end. */
 #ifndef CPI_EC2_FIELDS_H
 #define CPI_EC2_FIELDS_H
 

@@ -16,7 +16,7 @@
 #define NO_FILTERS ((struct ec2_filters){ NULL, 0 })
 #define NO_IDS ((struct ec2_ids){ NULL, 0 })
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static void read_mapping(struct fields *fields, struct image_mapping *mapping)
 {
@@ -104,7 +104,7 @@ int image_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids i
 	return describe_images(ec2, arena, &query, ret_images, ret_count, err);
 }
 
-/* --- registering ----------------------------------------------------------------------------------------------------- */
+/* --- registering -------------------------------------------------------------------------------------------------- */
 
 static void add_mapping(struct aws_params *params, size_t number, const struct image_mapping *mapping)
 {
@@ -121,7 +121,8 @@ static void add_mapping(struct aws_params *params, size_t number, const struct i
 	snprintf(size, sizeof(size), "%" PRIu64, mapping->volume_size_gib);
 	aws_params_addf(params, mapping->volume_size_gib == 0 ? NULL : size, "%s.Ebs.VolumeSize", prefix);
 	aws_params_addf(params, mapping->volume_type, "%s.Ebs.VolumeType", prefix);
-	aws_params_addf(params, mapping->delete_on_termination ? "true" : "false", "%s.Ebs.DeleteOnTermination", prefix);
+	aws_params_addf(params, mapping->delete_on_termination ? "true" : "false", "%s.Ebs.DeleteOnTermination",
+			prefix);
 }
 
 static void register_params(struct aws_params *params, const struct image_register_request *request)
@@ -196,8 +197,8 @@ static int settle_image(void *self, struct error *err)
 	return 0;
 }
 
-static int read_image_id(const struct xml_node *root, const char *action, struct arena *arena, const char **ret_image_id,
-			 struct error *err)
+static int read_image_id(const struct xml_node *root, const char *action, struct arena *arena,
+			 const char **ret_image_id, struct error *err)
 {
 	struct fields fields = { .arena = arena, .node = root };
 	const char *id = fields_required(&fields, "imageId");
@@ -294,7 +295,7 @@ int image_copy(struct ec2_client *ec2, struct arena *arena, const struct image_c
 	return read_image_id(root, call.action, arena, ret_image_id, err);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 struct image_wait {
 	struct ec2_client *ec2;
@@ -318,7 +319,8 @@ static int look_at_image(struct image_wait *wait, struct arena *scratch, struct 
 		return -1;
 	}
 	struct image *image = result == 0 && count > 0 ? &images[0] : NULL;
-	snprintf(seen, seen_size, "%s%s", image == NULL ? "no such image" : "state ", image == NULL ? "" : image->state);
+	snprintf(seen, seen_size, "%s%s", image == NULL ? "no such image" : "state ",
+		 image == NULL ? "" : image->state);
 	if (image != NULL)
 		wait->just_created = false;
 	*ret_image = image;

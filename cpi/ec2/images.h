@@ -46,7 +46,8 @@ struct image {
 	struct ec2_tags tags;
 };
 
-/* EC2 takes no client token: InvalidAMIName.Duplicate after a lost answer leads to the image of that name, if it is ours. */
+/* EC2 takes no client token: InvalidAMIName.Duplicate after a lost answer leads to the image of that name, if it is
+ * ours. */
 int image_register(struct ec2_client *ec2, struct arena *arena, const struct image_register_request *request,
 		   const char **ret_image_id, struct error *err);
 /* Gone already counts as success. */

@@ -30,7 +30,8 @@ void params_tags(struct aws_params *params, const char *prefix, struct ec2_tags 
 	}
 }
 
-void params_tag_specification(struct aws_params *params, unsigned index, const char *resource_type, struct ec2_tags tags)
+void params_tag_specification(struct aws_params *params, unsigned index, const char *resource_type,
+			      struct ec2_tags tags)
 {
 	char prefix[64];
 

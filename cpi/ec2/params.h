@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What many EC2 calls take in the same form: ids, filters, tags, numbers. Fact: "Making requests to the Amazon EC2 API",
- * Amazon EC2 API Reference (lists count from 1). */
+/* What many EC2 calls take in the same form: ids, filters, tags, numbers. Fact: "Making requests to the Amazon EC2
+ * API", Amazon EC2 API Reference (lists count from 1). */
 #ifndef CPI_EC2_PARAMS_H
 #define CPI_EC2_PARAMS_H
 
@@ -16,7 +16,8 @@ void params_filters(struct aws_params *params, struct ec2_filters filters);
 /* PREFIX.N.Key, PREFIX.N.Value */
 void params_tags(struct aws_params *params, const char *prefix, struct ec2_tags tags);
 /* TagSpecification.INDEX for one type of resource ("volume"); nothing where there are no tags. */
-void params_tag_specification(struct aws_params *params, unsigned index, const char *resource_type, struct ec2_tags tags);
+void params_tag_specification(struct aws_params *params, unsigned index, const char *resource_type,
+			      struct ec2_tags tags);
 /* Left out when 0. */
 void params_u64(struct aws_params *params, const char *name, uint64_t value);
 /* "true", or left out. */

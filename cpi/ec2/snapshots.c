@@ -58,7 +58,7 @@ int snapshot_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_id
 	return describe_snapshots(ec2, arena, ids, filters, false, ret_snapshots, ret_count, err);
 }
 
-/* --- creating -------------------------------------------------------------------------------------------------------- */
+/* --- creating ----------------------------------------------------------------------------------------------------- */
 
 /* Whether a call whose answer was lost made the snapshot. */
 struct lost_snapshot {
@@ -144,7 +144,7 @@ int snapshot_delete(struct ec2_client *ec2, const char *snapshot_id, bool *ret_e
 	return 0;
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 struct snapshot_wait {
 	struct ec2_client *ec2;

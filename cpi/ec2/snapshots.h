@@ -18,8 +18,8 @@ struct snapshot {
 	struct ec2_tags tags;
 };
 
-/* EC2 takes no client token here: after a lost answer the snapshot is looked up by the tag unique_tag (one of tags, whose
- * value no other snapshot of the account has) before the call is made again. */
+/* EC2 takes no client token here: after a lost answer the snapshot is looked up by the tag unique_tag (one of tags,
+ * whose value no other snapshot of the account has) before the call is made again. */
 int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *volume_id, const char *description,
 		    struct ec2_tags tags, const struct ec2_tag *unique_tag, struct snapshot *ret_snapshot,
 		    struct error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CreateTags, and the limits of tags: keys are cut at 127 and values at 255 Unicode characters, as the original does. */
+/* CreateTags, and the limits of tags: keys are cut at 127 and values at 255 Unicode characters, as the original. */
 #ifndef CPI_EC2_TAGS_H
 #define CPI_EC2_TAGS_H
 

@@ -53,7 +53,7 @@ static void read_volume(struct fields *fields, void *item)
 	volume->tags = fields_tags(fields);
 }
 
-/* --- calls ----------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static int check_client_token(const char *token, struct error *err)
 {
@@ -164,12 +164,13 @@ static bool may_be_attached(const struct error *failure)
 {
 	return failure->kind == ERROR_AWS &&
 	       (strcmp(failure->aws_code, "VolumeInUse") == 0 || strcmp(failure->aws_code, "IncorrectState") == 0 ||
-		(strcmp(failure->aws_code, "InvalidParameterValue") == 0 && strstr(failure->message, "in use") != NULL));
+		(strcmp(failure->aws_code, "InvalidParameterValue") == 0 &&
+		 strstr(failure->message, "in use") != NULL));
 }
 
 /* After a refusal: 0 when the volume is where it should be. *failure says where else it is. */
-static int look_at_attachment(struct ec2_client *ec2, const char *volume_id, const char *instance_id, const char *device,
-			      struct error *failure)
+static int look_at_attachment(struct ec2_client *ec2, const char *volume_id, const char *instance_id,
+			      const char *device, struct error *failure)
 {
 	struct arena *arena CLEANUP_ARENA = arena_new(ACTION_ARENA);
 	struct volume *volume = NULL;
@@ -266,7 +267,7 @@ int volume_delete(struct ec2_client *ec2, const char *volume_id, bool *ret_exist
 	return 0;
 }
 
-/* --- waits ----------------------------------------------------------------------------------------------------------- */
+/* --- waits -------------------------------------------------------------------------------------------------------- */
 
 struct volume_wait {
 	struct ec2_client *ec2;
@@ -302,8 +303,10 @@ static int look_at_volume(struct volume_wait *wait, struct arena *scratch, struc
 static int check_usable(const struct volume_wait *wait, const struct volume *volume, struct error *err)
 {
 	if (volume == NULL)
-		return error_set(err, ERROR_CLOUD, "volume %s does not exist (any more): if it is encrypted with a key of "
-				 "yours, may the caller use that key, and is it enabled?", wait->volume_id);
+		return error_set(err, ERROR_CLOUD,
+				 "volume %s does not exist (any more): if it is encrypted with a key of "
+				 "yours, may the caller use that key, and is it enabled?",
+				 wait->volume_id);
 	if (strcmp(volume->state, "error") == 0 || strcmp(volume->state, "deleting") == 0 ||
 	    strcmp(volume->state, "deleted") == 0)
 		return error_set(err, ERROR_CLOUD, "volume %s is in state %s; EC2 gives no reason", wait->volume_id,
@@ -360,7 +363,8 @@ static int look_deleted(void *self, struct arena *scratch, enum wait_look *ret_l
 	if (look_at_volume(wait, scratch, &volume, seen, seen_size, err) != 0)
 		return -1;
 	if (volume != NULL && strcmp(volume->state, "error") == 0)
-		return error_set(err, ERROR_CLOUD, "volume %s is in state error while it is deleted; EC2 gives no reason",
+		return error_set(err, ERROR_CLOUD,
+				 "volume %s is in state error while it is deleted; EC2 gives no reason",
 				 wait->volume_id);
 	*ret_look = volume == NULL || strcmp(volume->state, "deleted") == 0 ? WAIT_DONE : WAIT_AGAIN;
 	return 0;

@@ -49,7 +49,7 @@ static void say_so(struct waiting *waiting)
 	waiting->say_so = deadline_in(clock, SAY_SO_EVERY_MS);
 }
 
-/* A wait of an hour should outlast a minute without network: a failure that may pass counts as a look that saw nothing. */
+/* A wait of an hour should outlast a minute without network: a failure that may pass is a look that saw nothing. */
 static bool is_passing(struct waiting *waiting, const struct error *failure)
 {
 	if (!failure->retryable || ++waiting->failed_looks > MAX_FAILED_LOOKS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one loop behind all waits: looks quickly first and backs off to 15 s (jittered), ends at once on a failed state with
- * AWS's reason, on a deadline with what was seen last, and on cancellation. */
+/* The one loop behind all waits: looks quickly first and backs off to 15 s (jittered), ends at once on a failed state
+ * with AWS's reason, on a deadline with what was seen last, and on cancellation. */
 #ifndef CPI_EC2_WAIT_H
 #define CPI_EC2_WAIT_H
 

@@ -16,8 +16,8 @@ int current_vm_id(struct call *call, const char **ret_vm_cid, struct error *err)
 		return error_prefix(err, "the id of this instance cannot be read from instance metadata");
 	if (!parse_aws_id(id, "i-"))
 		return error_set(err, ERROR_METADATA,
-				 "instance metadata at %s gave '%.80s' where an instance id was asked for: is this an EC2 "
-				 "instance, and the endpoint its metadata service?",
+				 "instance metadata at %s gave '%.80s' where an instance id was asked for: is this an "
+				 "EC2 instance, and the endpoint its metadata service?",
 				 imds.endpoint, id);
 	*ret_vm_cid = id;
 	return 0;

@@ -5,8 +5,8 @@
 
 #include "cpi/methods/call.h"
 
-/* From instance metadata, within METADATA_TIMEOUT. The id is owned by the call's arena. ERROR_METADATA off EC2, and for an
- * answer that is no instance id. */
+/* From instance metadata, within METADATA_TIMEOUT. The id is owned by the call's arena. ERROR_METADATA off EC2, and
+ * for an answer that is no instance id. */
 int current_vm_id(struct call *call, const char **ret_vm_cid, struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* info and ping: what this CPI is, without network, credentials, or anything else that takes time: the Director asks in a
- * process of its own before most calls. */
+/* info and ping: what this CPI is, without network, credentials, or anything else that takes time: the Director asks
+ * in a process of its own before most calls. */
 #ifndef CPI_METHODS_INFO_H
 #define CPI_METHODS_INFO_H
 

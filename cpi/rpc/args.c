@@ -34,7 +34,8 @@ const char *args_type_name(const struct json *value)
 
 static int wrong_type(const struct json *value, size_t index, const char *name, const char *wanted, struct error *err)
 {
-	return error_set(err, ERROR_INVALID_CALL, "Arguments are not correct, got: %s as %s (argument %zu), which should be %s",
+	return error_set(err, ERROR_INVALID_CALL,
+			 "Arguments are not correct, got: %s as %s (argument %zu), which should be %s",
 			 args_type_name(value), name, index + 1, wanted);
 }
 

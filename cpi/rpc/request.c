@@ -13,7 +13,7 @@
 #define READ_SIZE ((size_t)64 * 1024)
 #define MAX_QUOTED 200 /* bytes of a foreign text that a message repeats */
 
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 /* Until fd can be read or a signal came. */
 static int wait_readable(int fd, const struct cancel *cancel, struct error *err)
@@ -81,7 +81,7 @@ int request_read(int fd, const struct cancel *cancel, struct buf *text, struct e
 	}
 }
 
-/* --- parsing ---------------------------------------------------------------------------------------------------------- */
+/* --- parsing --- */
 
 static int parse_root(const char *text, size_t len, struct arena *arena, const struct json **ret_root,
 		      struct error *err)

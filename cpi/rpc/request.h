@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request: bytes of standard input to a struct. Which methods there are, and what their arguments mean, is left to the
- * dispatcher. */
+/* The request: bytes of standard input to a struct. Which methods there are, and what their arguments mean, is left to
+ * the dispatcher. */
 #ifndef CPI_RPC_REQUEST_H
 #define CPI_RPC_REQUEST_H
 
@@ -26,8 +26,8 @@ struct request {
 	int stemcell_api_version; /* context.vm.stemcell.api_version, 1 when absent */
 };
 
-/* Reads to the end of the stream, also what is over REQUEST_MAX_BYTES (and throws that away: the Director writes all before
- * it reads anything): then ERROR_INVALID_CALL. ERROR_CANCELLED when cancel is raised before the end. */
+/* Reads to the end of the stream, also what is over REQUEST_MAX_BYTES (and throws that away: the Director writes all
+ * before it reads anything): then ERROR_INVALID_CALL. ERROR_CANCELLED when cancel is raised before the end. */
 int request_read(int fd, const struct cancel *cancel, struct buf *text, struct error *err);
 
 /* Checks in the order of the contract, so that the first defect is the one that is named: ERROR_INVALID_CALL, or

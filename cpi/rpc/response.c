@@ -4,7 +4,8 @@
 #include "common/json_write.h"
 
 static const char out_of_memory[] =
-	"{\"result\":null,\"error\":{\"type\":\"Unknown\",\"message\":\"out of memory\",\"ok_to_retry\":false},\"log\":\"\"}\n";
+	"{\"result\":null,\"error\":{\"type\":\"Unknown\",\"message\":\"out of memory\",\"ok_to_retry\":false},"
+	"\"log\":\"\"}\n";
 
 const char *response_error_type(enum error_kind kind)
 {

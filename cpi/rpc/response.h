@@ -17,8 +17,8 @@ bool response_ok_to_retry(const struct error *err);
 
 /* result is the JSON text of one value. Appended to out, with a line break. ERROR_TOO_BIG over out's maximum. */
 int response_result(const char *result, size_t len, struct buf *out, struct error *err);
-/* Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text is
- * out's, owned by out. failure's message has been redacted by the caller. */
+/* Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text
+ * is out's, owned by out. failure's message has been redacted by the caller. */
 const char *response_error(const struct error *failure, struct buf *out);
 
 #endif

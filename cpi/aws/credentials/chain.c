@@ -14,8 +14,8 @@ static const struct credentials_source *const of_configuration[] = { &credential
 static const struct credentials_source *const of_machine[] = { &credentials_environment, &credentials_instance_metadata,
 							       NULL };
 
-/* Sources that every AWS tool would take before instance metadata and that are not read here. Passing over them would mean
- * working as somebody else. */
+/* Sources that every AWS tool would take before instance metadata and that are not read here. Passing over them would
+ * mean working as somebody else. */
 static const char *const not_read[] = {
 	"AWS_PROFILE",
 	"AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -45,16 +45,20 @@ int credentials_check(const struct credentials *credentials, const char *where, 
 	if (is_visible(credentials->access_key_id) && is_visible(credentials->secret_access_key) &&
 	    (credentials->session_token == NULL || is_visible(credentials->session_token)))
 		return 0;
-	return error_set(err, ERROR_CONFIG, "the AWS credentials of %s are empty or hold blanks or line breaks: were they "
-			 "copied whole?", where);
+	return error_set(err, ERROR_CONFIG,
+			 "the AWS credentials of %s are empty or hold blanks or line breaks: were they "
+			 "copied whole?",
+			 where);
 }
 
 static int refuse_unread(struct error *err)
 {
 	for (size_t i = 0; i < sizeof(not_read) / sizeof(not_read[0]); i++) {
 		if (environment_get(not_read[i]) != NULL)
-			return error_set(err, ERROR_CONFIG, "%s is set, but this version does not read credentials from there: "
-					 "unset it, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", not_read[i]);
+			return error_set(err, ERROR_CONFIG,
+					 "%s is set, but this version does not read credentials from there: "
+					 "unset it, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+					 not_read[i]);
 	}
 	return 0;
 }
@@ -65,7 +69,8 @@ static void take(const struct credentials_context *context, const struct credent
 	credentials->source = source->name;
 	log_add_secret(context->runtime->log, credentials->secret_access_key);
 	log_add_secret(context->runtime->log, credentials->session_token);
-	log_debug(context->runtime->log, "AWS credentials: access key %s from %s", credentials->access_key_id, source->name);
+	log_debug(context->runtime->log, "AWS credentials: access key %s from %s", credentials->access_key_id,
+		  source->name);
 }
 
 static int ask_sources(const struct credentials_context *context, const struct credentials_source *const *sources,
@@ -100,11 +105,13 @@ int credentials_load(const struct credentials_context *context, struct credentia
 	const char *source = settings->credentials_source;
 
 	if (settings->role_arn != NULL)
-		return error_set(err, ERROR_CONFIG, "aws.role_arn is not supported yet by this version: remove it, or give the "
+		return error_set(err, ERROR_CONFIG,
+				 "aws.role_arn is not supported yet by this version: remove it, or give the "
 				 "credentials of the role itself");
 	if (source == NULL || strcmp(source, "static") == 0)
 		return ask_sources(context, of_configuration, ret_credentials, err);
 	if (strcmp(source, "env_or_profile") == 0)
 		return ask_sources(context, of_machine, ret_credentials, err);
-	return error_set(err, ERROR_CONFIG, "aws.credentials_source is '%s': it must be static or env_or_profile", source);
+	return error_set(err, ERROR_CONFIG, "aws.credentials_source is '%s': it must be static or env_or_profile",
+			 source);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who we are to AWS. Each source is one file behind one interface; the chain asks them in order and takes the first that is
- * there. A source that is there but broken is an error that names it, never a fall-through to the next. */
+/* Who we are to AWS. Each source is one file behind one interface; the chain asks them in order and takes the first
+ * that is there. A source that is there but broken is an error that names it, never a fall-through to the next. */
 #ifndef CPI_AWS_CREDENTIALS_CREDENTIALS_H
 #define CPI_AWS_CREDENTIALS_CREDENTIALS_H
 
@@ -32,8 +32,8 @@ enum credentials_found { CREDENTIALS_ABSENT, CREDENTIALS_LOADED };
 
 struct credentials_source {
 	const char *name; /* "environment" */
-	/* 0 and *ret_found: loaded, or absent with the reason in why (for the message when no source has any). -1 where it
-	 * is there but broken: the message names what is wrong, never the secret. */
+	/* 0 and *ret_found: loaded, or absent with the reason in why (for the message when no source has any). -1 where
+	 * it is there but broken: the message names what is wrong, never the secret. */
 	int (*load)(const struct credentials_context *context, struct credentials *ret_credentials,
 		    enum credentials_found *ret_found, char *why, size_t why_size, struct error *err);
 };
@@ -45,15 +45,16 @@ extern const struct credentials_source credentials_environment;
 /* The instance profile, from the instance metadata service. */
 extern const struct credentials_source credentials_instance_metadata;
 
-/* By settings->credentials_source: "static" looks at the configuration alone; "env_or_profile" at all others in order. The
- * secrets are registered with the log before this returns. ERROR_CONFIG when there are none: says what was looked at and what
- * to set. */
+/* By settings->credentials_source: "static" looks at the configuration alone; "env_or_profile" at all others in order.
+ * The secrets are registered with the log before this returns. ERROR_CONFIG when there are none: says what was looked
+ * at and what to set. */
 int credentials_load(const struct credentials_context *context, struct credentials *ret_credentials, struct error *err);
 
 /* Whether they should be loaded again: they expire within five minutes of now (seconds since 1970). */
 bool credentials_expiring(const struct credentials *credentials, int64_t now);
 
-/* For sources: refuses keys that could not be sent (empty, blanks, control characters). where names them in the message. */
+/* For sources: refuses keys that could not be sent (empty, blanks, control characters). where names them in the
+ * message. */
 int credentials_check(const struct credentials *credentials, const char *where, struct error *err);
 
 #endif

@@ -20,7 +20,8 @@ static int load(const struct credentials_context *context, struct credentials *r
 		return 0;
 	}
 	if (secret == NULL)
-		return error_set(err, ERROR_CONFIG, "AWS_ACCESS_KEY_ID is set in the environment and AWS_SECRET_ACCESS_KEY is "
+		return error_set(err, ERROR_CONFIG,
+				 "AWS_ACCESS_KEY_ID is set in the environment and AWS_SECRET_ACCESS_KEY is "
 				 "not: set both or neither");
 	struct credentials credentials = {
 		.access_key_id = arena_strdup(context->arena, id),

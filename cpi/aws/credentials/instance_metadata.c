@@ -36,9 +36,10 @@ static int read_document(const struct credentials_context *context, const char *
 	const char *code = json_text(json_get(root, "Code"));
 	if (code != NULL && strcmp(code, "Success") != 0) {
 		const char *message = json_text(json_get(root, "Message"));
-		return error_set(err, ERROR_CONFIG, "the instance metadata service has no credentials for role %s: %s%s%s: "
-				 "check the instance profile and the role's trust policy", role, code,
-				 message == NULL ? "" : ": ", message == NULL ? "" : message);
+		return error_set(err, ERROR_CONFIG,
+				 "the instance metadata service has no credentials for role %s: %s%s%s: "
+				 "check the instance profile and the role's trust policy",
+				 role, code, message == NULL ? "" : ": ", message == NULL ? "" : message);
 	}
 	struct credentials credentials = {
 		.access_key_id = json_text(json_get(root, "AccessKeyId")),
@@ -48,8 +49,10 @@ static int read_document(const struct credentials_context *context, const char *
 	const char *expiration = json_text(json_get(root, "Expiration"));
 	if (credentials.access_key_id == NULL || credentials.secret_access_key == NULL ||
 	    credentials.session_token == NULL || !parse_iso8601(expiration, &credentials.expires_at))
-		return error_set(err, ERROR_CONFIG, "the instance metadata service's credentials of role %s lack AccessKeyId, "
-				 "SecretAccessKey, Token or Expiration: is it a real one?", role);
+		return error_set(err, ERROR_CONFIG,
+				 "the instance metadata service's credentials of role %s lack AccessKeyId, "
+				 "SecretAccessKey, Token or Expiration: is it a real one?",
+				 role);
 	if (credentials_check(&credentials, "the instance metadata service", err) != 0)
 		return -1;
 	*ret_credentials = credentials;
