@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Endpoints: partitions, dual-stack, overrides and their order, what is no endpoint, regions out of host names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpi/aws/endpoint.h"
+
+static const char *const variables[] = { "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_STS",
+					 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING",
+					 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" };
+
+static int clean_environment(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		unsetenv(variables[i]);
+	return 0;
+}
+
+static void expect(const struct aws_settings *settings, const char *service, const char *url, const char *host,
+		   const char *region)
+{
+	struct arena *arena CLEANUP_ARENA = arena_new(100000);
+	struct endpoint endpoint;
+	struct error err;
+
+	if (endpoint_find(settings, service, arena, &endpoint, &err) != 0)
+		fail_msg("%s: %s", url, err.message);
+	assert_string_equal(endpoint.url, url);
+	assert_string_equal(endpoint.host, host);
+	assert_string_equal(endpoint.region, region);
+	assert_string_equal(endpoint.path, strchr(strstr(url, "//") + 2, '/'));
+}
+
+static void expect_error(const struct aws_settings *settings, const char *in_message)
+{
+	struct arena *arena CLEANUP_ARENA = arena_new(100000);
+	struct endpoint endpoint;
+	struct error err;
+
+	assert_int_equal(endpoint_find(settings, "ec2", arena, &endpoint, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	if (strstr(err.message, in_message) == NULL)
+		fail_msg("'%s' is not in: %s", in_message, err.message);
+}
+
+static void test_partitions(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *region;
+		const char *host;
+		const char *dualstack;
+	} rows[] = {
+		{ "us-east-1", "ec2.us-east-1.amazonaws.com", "ec2.us-east-1.api.aws" },
+		{ "ap-southeast-7", "ec2.ap-southeast-7.amazonaws.com", "ec2.ap-southeast-7.api.aws" },
+		{ "xx-newland-1", "ec2.xx-newland-1.amazonaws.com", "ec2.xx-newland-1.api.aws" },
+		{ "cn-north-1", "ec2.cn-north-1.amazonaws.com.cn", "ec2.cn-north-1.api.amazonwebservices.com.cn" },
+		{ "us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com", "ec2.us-gov-west-1.api.aws" },
+		{ "us-iso-east-1", "ec2.us-iso-east-1.c2s.ic.gov", "ec2.us-iso-east-1.api.aws.ic.gov" },
+		{ "us-isob-east-1", "ec2.us-isob-east-1.sc2s.sgov.gov", "ec2.us-isob-east-1.api.aws.scloud" },
+		{ "us-isof-south-1", "ec2.us-isof-south-1.csp.hci.ic.gov", "ec2.us-isof-south-1.api.aws.hci.ic.gov" },
+		{ "eu-isoe-west-1", "ec2.eu-isoe-west-1.cloud.adc-e.uk", "ec2.eu-isoe-west-1.api.cloud-aws.adc-e.uk" },
+		{ "eusc-de-east-1", "ec2.eusc-de-east-1.amazonaws.eu", "ec2.eusc-de-east-1.api.amazonwebservices.eu" },
+	};
+	char url[200];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct aws_settings settings = { .region = rows[i].region };
+		snprintf(url, sizeof(url), "https://%s/", rows[i].host);
+		expect(&settings, "ec2", url, rows[i].host, rows[i].region);
+		settings.dualstack = true;
+		snprintf(url, sizeof(url), "https://%s/", rows[i].dualstack);
+		expect(&settings, "ec2", url, rows[i].dualstack, rows[i].region);
+	}
+	struct aws_settings settings = { .region = "eu-west-1" };
+	expect(&settings, "sts", "https://sts.eu-west-1.amazonaws.com/", "sts.eu-west-1.amazonaws.com", "eu-west-1");
+	expect(&settings, "elasticloadbalancing", "https://elasticloadbalancing.eu-west-1.amazonaws.com/",
+	       "elasticloadbalancing.eu-west-1.amazonaws.com", "eu-west-1");
+}
+
+static void test_forms_of_overrides(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *given;
+		const char *url;
+		const char *host;
+	} rows[] = {
+		{ "ec2.example.com", "https://ec2.example.com/", "ec2.example.com" },
+		{ "https://ec2.example.com", "https://ec2.example.com/", "ec2.example.com" },
+		{ "HTTPS://Ec2.example.com/", "https://Ec2.example.com/", "Ec2.example.com" },
+		{ "http://127.0.0.1:5000", "http://127.0.0.1:5000/", "127.0.0.1:5000" },
+		{ "https://h:443/x/", "https://h/x/", "h" },
+		{ "http://h:80", "http://h/", "h" },
+		{ "http://h:443", "http://h:443/", "h:443" },
+		{ "https://h:80", "https://h:80/", "h:80" },
+		{ "http://[::1]:5000/moto", "http://[::1]:5000/moto", "[::1]:5000" },
+		{ "https://[fe80::1]", "https://[fe80::1]/", "[fe80::1]" },
+		{ "localhost:8080/a/b", "https://localhost:8080/a/b", "localhost:8080" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct aws_settings settings = { .region = "eu-west-1", .ec2_endpoint = rows[i].given };
+		expect(&settings, "ec2", rows[i].url, rows[i].host, "eu-west-1");
+	}
+}
+
+static void test_no_endpoints(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {
+		"",
+		"https://",
+		"http:///x",
+		"ftp://h",
+		"https://user:pw@h",
+		"https://h?a=b",
+		"https://h#f",
+		"https://h:",
+		"https://h:x",
+		"https://h:123456",
+		"https://h 2",
+		"h\tx",
+		"https://[::1",
+		"https://[]",
+		"https://[evil]",
+		"https://h:80:80",
+		"https://h\\x",
+		"https://h/\n",
+		"https://h\xC3\xBC",
+		"https://h/\xC3\xBC",
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct aws_settings settings = { .region = "eu-west-1", .ec2_endpoint = rows[i] };
+		expect_error(&settings, "aws.ec2_endpoint");
+	}
+}
+
+static void test_order_of_overrides(void **state)
+{
+	(void)state;
+	struct aws_settings settings = { .region = "eu-west-1" };
+
+	setenv("AWS_ENDPOINT_URL", "http://all:1", 1);
+	expect(&settings, "ec2", "http://all:1/", "all:1", "eu-west-1");
+	expect(&settings, "sts", "http://all:1/", "all:1", "eu-west-1");
+	setenv("AWS_ENDPOINT_URL_EC2", "http://ec2:2", 1);
+	expect(&settings, "ec2", "http://ec2:2/", "ec2:2", "eu-west-1");
+	expect(&settings, "sts", "http://all:1/", "all:1", "eu-west-1");
+	setenv("AWS_ENDPOINT_URL_EC2", "", 1);
+	expect(&settings, "ec2", "http://all:1/", "all:1", "eu-west-1");
+	settings.ec2_endpoint = "http://configured:3";
+	settings.elb_endpoint = "http://elb:4";
+	expect(&settings, "ec2", "http://configured:3/", "configured:3", "eu-west-1");
+	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
+	settings.ec2_endpoint = NULL;
+	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE", 1);
+	expect(&settings, "ec2", "https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
+	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
+	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "no", 1);
+	setenv("AWS_ENDPOINT_URL_EC2", "http://a b", 1);
+	expect_error(&settings, "AWS_ENDPOINT_URL_EC2");
+}
+
+static void test_region_of_the_host(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *endpoint;
+		const char *region;
+	} rows[] = {
+		{ "ec2.eu-west-1.amazonaws.com", "eu-west-1" },
+		{ "https://eu-central-1.ec2.amazonaws.com:443/", "eu-central-1" },
+		{ "vpce-0123-abc-us-east-2a.ec2.us-west-2.vpce.amazonaws.com", "us-west-2" },
+		{ "ec2.us-gov-west-1.api.aws", "us-gov-west-1" },
+		{ "ec2.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1" },
+		{ "ec2.amazonaws.com", "us-east-1" },
+		{ "http://127.0.0.1:5000", "us-east-1" },
+		{ "ec2.eu-west-1.example.com", "us-east-1" },
+		{ "eu-west-1.evilamazonaws.com", "us-east-1" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena *arena CLEANUP_ARENA = arena_new(100000);
+		struct aws_settings settings = { .ec2_endpoint = rows[i].endpoint };
+		struct endpoint endpoint;
+		assert_int_equal(endpoint_find(&settings, "ec2", arena, &endpoint, NULL), 0);
+		assert_string_equal(endpoint.region, rows[i].region);
+	}
+}
+
+static void test_regions(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "",
+					   "us east 1",
+					   "us-east-1.evil.com/",
+					   "US-EAST-1",
+					   "-a",
+					   "a-",
+					   "a/b",
+					   "a#",
+					   "a@b",
+					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	struct aws_settings settings = { .region = NULL };
+
+	expect_error(&settings, "aws.region");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		settings.region = bad[i];
+		expect_error(&settings, "no AWS region");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_partitions),
+		cmocka_unit_test(test_forms_of_overrides),
+		cmocka_unit_test(test_no_endpoints),
+		cmocka_unit_test_setup_teardown(test_order_of_overrides, clean_environment, clean_environment),
+		cmocka_unit_test(test_region_of_the_host),
+		cmocka_unit_test(test_regions),
+	};
+	return cmocka_run_group_tests(tests, clean_environment, NULL);
+}
