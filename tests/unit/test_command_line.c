@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: commands and files of the same name, options in any place, and what does not fit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cpi/command_line.h"
+
+#define MAX_WORDS 12
+
+/* Splits at blanks; the words live in line. */
+static int parse(char *line, struct command_line *ret_line, struct error *err)
+{
+	static char program[] = "cpi";
+	static char *words[MAX_WORDS];
+	int count = 0;
+	char *rest = line;
+
+	words[count++] = program;
+	for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
+		assert_true(count < MAX_WORDS);
+		if (word[0] != '\0')
+			words[count++] = word;
+	}
+	return command_line_parse(count, words, ret_line, err);
+}
+
+struct good {
+	const char *line;
+	enum command command;
+	const char *config;
+};
+
+static void test_accepted(void **state)
+{
+	static const struct good table[] = {
+		{ "", COMMAND_SERVE, NULL },
+		{ "cpi.json", COMMAND_SERVE, "cpi.json" },
+		{ "--config cpi.json", COMMAND_SERVE, "cpi.json" },
+		{ "--config=cpi.json", COMMAND_SERVE, "cpi.json" },
+		{ "check", COMMAND_CHECK, NULL },
+		{ "./check", COMMAND_SERVE, "./check" },
+		{ "check check", COMMAND_CHECK, "check" },
+		{ "check cpi.json", COMMAND_CHECK, "cpi.json" },
+		{ "check --config cpi.json --json", COMMAND_CHECK, "cpi.json" },
+		{ "--json check cpi.json", COMMAND_CHECK, "cpi.json" },
+		{ "--config cpi.json check", COMMAND_CHECK, "cpi.json" },
+		{ "sweep cpi.json", COMMAND_SWEEP, "cpi.json" },
+		{ "-- -odd.json", COMMAND_SERVE, "-odd.json" },
+		{ "--help", COMMAND_HELP, NULL },
+		{ "check cpi.json --help", COMMAND_HELP, NULL },
+		{ "-h", COMMAND_HELP, NULL },
+		{ "help", COMMAND_HELP, NULL },
+		{ "help sweep", COMMAND_HELP, NULL },
+		{ "--version", COMMAND_VERSION, NULL },
+		{ "version", COMMAND_VERSION, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct command_line got;
+		struct error err = { 0 };
+		char line[128];
+		snprintf(line, sizeof(line), "%s", table[i].line);
+		if (parse(line, &got, &err) != 0)
+			fail_msg("'%s': %s", table[i].line, err.message);
+		assert_int_equal(got.command, table[i].command);
+		if (table[i].config == NULL)
+			assert_null(got.config);
+		else
+			assert_string_equal(got.config, table[i].config);
+	}
+}
+
+static void test_refused(void **state)
+{
+	static const char *const table[][2] = {
+		{ "a.json b.json", "b.json" },
+		{ "check a.json b.json", "b.json" },
+		{ "check --config a.json b.json", "b.json" },
+		{ "--jsn", "no option --jsn" },
+		{ "-x", "no option -x" },
+		{ "--config", "needs a value" },
+		{ "--config=", "needs a value" },
+		{ "check --json=yes", "takes no value" },
+		{ "cpi.json --json", "--json does not go with this command" },
+		{ "check --delete", "--delete does not go" },
+		{ "sweep a.json --by-tag", "go together" },
+		{ "sweep a.json --director x", "go together" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct command_line got = { .n_ids = 77 };
+		struct error err = { 0 };
+		char line[128];
+		snprintf(line, sizeof(line), "%s", table[i][0]);
+		assert_int_equal(parse(line, &got, &err), -1);
+		assert_int_equal(err.kind, ERROR_INVALID);
+		if (strstr(err.message, table[i][1]) == NULL)
+			fail_msg("'%s' gave: %s", table[i][0], err.message);
+		assert_int_equal(got.n_ids, 77);
+	}
+}
+
+static void test_sweep(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "sweep --delete cpi.json vol-1 --by-tag --director=uuid snap-2";
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_true(got.delete);
+	assert_true(got.by_tag);
+	assert_string_equal(got.director_uuid, "uuid");
+	assert_int_equal(got.n_ids, 2);
+	assert_string_equal(got.ids[0], "vol-1");
+	assert_string_equal(got.ids[1], "snap-2");
+
+	char with_option[] = "sweep --config cpi.json vol-1";
+	assert_int_equal(parse(with_option, &got, &err), 0);
+	assert_false(got.delete);
+	assert_int_equal(got.n_ids, 1);
+	assert_string_equal(got.ids[0], "vol-1");
+}
+
+static void test_help_names_the_commands(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(command_line_help(), "cpi check"));
+	assert_non_null(strstr(command_line_help(), "cpi sweep"));
+	assert_non_null(strstr(command_line_help(), "standard input"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_help_names_the_commands),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
