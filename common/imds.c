@@ -376,7 +376,7 @@ static int read_identity(const struct imds *imds, const struct json *root, struc
 
 int imds_identity(struct imds *imds, struct arena *arena, struct imds_identity *ret_identity, struct error *err)
 {
-	const char *text;
+	const char *text = "";
 	const struct json *root;
 
 	if (imds_get(imds, IDENTITY_PATH, arena, &text, NULL, err) != 0)

@@ -89,9 +89,22 @@ static int refuse(const struct gunzip *gz, int result, struct error *err)
 			 gz->z.msg != NULL ? gz->z.msg : "not valid");
 }
 
+static int take_padding(struct gunzip *gz, struct error *err)
+{
+	int zeros = stream_only_zeros(&gz->in, gz->z.next_in, gz->z.avail_in, err);
+
+	if (zeros < 0)
+		return -1;
+	gz->z.avail_in = 0;
+	gz->ended = true;
+	return zeros == 1 ? 0 : refuse_foreign_bytes(err);
+}
+
 /* One call of zlib's, with input at hand. */
 static int inflate_some(struct gunzip *gz, struct error *err)
 {
+	if (gz->between_members && gz->members > 0 && *gz->z.next_in == 0)
+		return take_padding(gz, err);
 	if (gz->between_members) {
 		if (inflateReset(&gz->z) != Z_OK)
 			return error_set(err, ERROR_INTERNAL, "zlib cannot be reset");

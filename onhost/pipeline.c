@@ -25,6 +25,8 @@
 /* Eight on their way, and the head that the sink keeps back. */
 #define SLOTS ((size_t)9)
 #define PROGRESS_MS 1000
+/* 64 TiB: a hole costs nothing in an archive, and must not fill a disk. */
+#define LARGEST_VOLUME ((uint64_t)64 << 40)
 #define END_THREADS_MAX 2
 
 struct pipeline;
@@ -498,7 +500,7 @@ int pipeline_unpack(struct runtime *runtime, const struct pipeline_options *opti
 		    struct pipeline_result *ret_result, struct error *err)
 {
 	struct pipeline p = { .runtime = runtime, .options = options, .end = &unpack_end, .out_fd = out_fd };
-	struct extents_options wanted = { .limit = UINT64_MAX, .where = "the output", .holes = true };
+	struct extents_options wanted = { .limit = LARGEST_VOLUME, .where = "the largest EBS volume", .holes = true };
 
 	return run(&p, &wanted, ret_result, err);
 }

@@ -17,13 +17,17 @@ struct stream_in {
 };
 
 struct stream_codec {
-	/* in outlives the codec. */
+	/* *in is copied; what its self points to outlives the codec. */
 	int (*open)(const struct stream_in *in, void **ret_codec, struct error *err);
 	/* Fills all of data unless the stream ends. *ret_got < len says that it ended well: checksums and lengths are
-	 * right, only whole further members followed, and no byte is left over. Everything else is ERROR_IMAGE; errors
-	 * of the input are passed on as they are. After an error only close may follow. */
+	 * right, and only whole further members and zeros up to the end of the input followed. Everything else is
+	 * ERROR_IMAGE; errors of the input are passed on as they are. After an error only close may follow. */
 	int (*read)(void *codec, void *data, size_t len, size_t *ret_got, struct error *err);
 	void (*close)(void *codec);
 };
+
+/* The padding behind a packed stream, which bsdtar writes: 1 when data and all of the input that follows are zeros, 0
+ * when there is another byte, -1 for an error of the input. */
+int stream_only_zeros(const struct stream_in *in, const uint8_t *data, size_t len, struct error *err);
 
 #endif

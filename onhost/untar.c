@@ -123,7 +123,12 @@ static bool is_root_img(struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
 
-	return name != NULL && (strcmp(name, "root.img") == 0 || strcmp(name, "./root.img") == 0);
+	if (name == NULL)
+		return false;
+	if (strncmp(name, "./", 2) == 0)
+		name += 2;
+	/* a folder has a slash behind its name, and is refused for what it is */
+	return strcmp(name, "root.img") == 0 || strcmp(name, "root.img/") == 0;
 }
 
 static const char *type_name(struct archive_entry *entry)

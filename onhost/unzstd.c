@@ -42,6 +42,13 @@ static void unzstd_close(void *codec)
 	free(z);
 }
 
+static int refuse_foreign_bytes(struct error *err)
+{
+	return error_set(err, ERROR_IMAGE,
+			 "bytes that do not belong to it follow the end of the image's zstd data; "
+			 "download the stemcell again, or pack it anew with zstd");
+}
+
 static int refuse(const struct unzstd *z, size_t result, struct error *err)
 {
 	switch (ZSTD_getErrorCode(result)) {
@@ -53,9 +60,7 @@ static int refuse(const struct unzstd *z, size_t result, struct error *err)
 				 UNZSTD_WINDOW_MAX / (1024 * 1024));
 	case ZSTD_error_prefix_unknown:
 		if (z->frames > 0)
-			return error_set(err, ERROR_IMAGE,
-					 "bytes that do not belong to it follow the end of the image's zstd data; "
-					 "download the stemcell again, or pack it anew with zstd");
+			return refuse_foreign_bytes(err);
 		break;
 	default:
 		break;
@@ -64,32 +69,46 @@ static int refuse(const struct unzstd *z, size_t result, struct error *err)
 			 ZSTD_getErrorName(result));
 }
 
-/* One call of libzstd's. *ret_end: the input is used up and a frame has just ended. */
-static int decompress_some(struct unzstd *z, ZSTD_outBuffer *output, bool *ret_end, struct error *err)
+static int refill(struct unzstd *z, struct error *err)
 {
-	if (z->input.pos == z->input.size) {
-		const uint8_t *data;
-		if (z->in.next(z->in.self, &data, &z->input.size, err) != 0)
-			return -1;
-		z->input.src = data;
-		z->input.pos = 0;
-		if (z->input.size == 0 && z->between_frames) {
-			*ret_end = true;
-			return 0;
-		}
-	}
+	const uint8_t *data;
+	size_t len;
+
+	if (z->in.next(z->in.self, &data, &len, err) != 0)
+		return -1;
+	z->input = (ZSTD_inBuffer){ data, len, 0 };
+	return 0;
+}
+
+/* Where a frame ended, or none has begun: sets ended where the input ends as well, with or without padding. */
+static int check_end(struct unzstd *z, struct error *err)
+{
+	const uint8_t *rest = (const uint8_t *)z->input.src + z->input.pos;
+	size_t len = z->input.size - z->input.pos;
+
+	if (len > 0 && (z->frames == 0 || rest[0] != 0))
+		return 0;
+	z->ended = true;
+	int zeros = stream_only_zeros(&z->in, rest, len, err);
+	return zeros == 0 ? refuse_foreign_bytes(err) : zeros < 0 ? -1 : 0;
+}
+
+/* One call of libzstd's. */
+static int decompress_some(struct unzstd *z, ZSTD_outBuffer *output, struct error *err)
+{
 	bool dry = z->input.size == 0;
 	size_t before = output->pos;
 	size_t result = ZSTD_decompressStream(z->zstd, output, &z->input);
+
 	if (ZSTD_isError(result))
 		return refuse(z, result, err);
 	z->between_frames = result == 0;
 	if (result == 0)
 		z->frames++;
 	else if (dry && output->pos == before) /* nothing came in, and nothing was held back */
-		return error_set(
-			err, ERROR_IMAGE,
-			"the image is cut short: its zstd data stop before their end; download the stemcell again");
+		return error_set(err, ERROR_IMAGE,
+				 "the image is cut short: its zstd data stop before their end; download the stemcell "
+				 "again");
 	return 0;
 }
 
@@ -99,7 +118,11 @@ static int unzstd_read(void *codec, void *data, size_t len, size_t *ret_got, str
 	ZSTD_outBuffer output = { data, len, 0 };
 
 	while (output.pos < len && !z->ended) {
-		if (decompress_some(z, &output, &z->ended, err) != 0)
+		if (z->input.pos == z->input.size && refill(z, err) != 0)
+			return -1;
+		if (z->between_frames && check_end(z, err) != 0)
+			return -1;
+		if (!z->ended && decompress_some(z, &output, err) != 0)
 			return -1;
 	}
 	*ret_got = output.pos;
