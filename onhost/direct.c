@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Only the flag; falling back where a request is refused is the callers'. */
 #include "onhost/direct.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Windows of the image, filled by copy or taken over whole. Where they go is the pipeline's. */
 #include "onhost/extents.h"
 
 #include <string.h>

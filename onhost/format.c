@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Signatures, and tar's sum over its header, since old tars have no signature. */
 #include "onhost/format.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Chooses the decoder and looks at the first bytes. Unpacking is the decoders', tar is untar.c's. */
 #include "onhost/image.h"
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A lock and one condition: the items are large and few, so waking all is cheap. */
 #include "onhost/ring.h"
 
 int ring_init(struct ring *ring, size_t size, struct error *err)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Memory for the whole run, taken once. What is wanted is set by extents.c and read by the writing ends. */
 #include "onhost/slots.h"
 
 #include <stdlib.h>

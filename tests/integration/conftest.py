@@ -234,6 +234,8 @@ def run_cpi(lab, request, config=None, env=None, timeout=60, arguments=()):  # p
     """One call of cpi, the Director's way: {"method": …, "arguments": […]} (the rest is filled in), or raw bytes.
     The result has stdout, stderr (text), returncode, seconds, and json (None where stdout is no JSON)."""
     began = time.monotonic()
+    if "CPI_WRAPPER" in os.environ:
+        timeout *= 20
     process = start_cpi(lab, config, env, arguments)
     try:
         out, err = process.communicate(request_bytes(request), timeout=timeout)

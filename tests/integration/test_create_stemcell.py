@@ -96,6 +96,7 @@ def call(lab, tmp_path):
 
 # --- heavy ---
 
+@pytest.mark.valgrind_run
 def test_heavy(lab, call, stemcell):
     before = account(lab)
     lab.forget_calls()

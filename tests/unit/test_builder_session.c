@@ -16,6 +16,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "tests/unit/under_valgrind.h"
 
 #define IMAGE_BYTES ((size_t)3 * 1024 * 1024 + 12345)
 
@@ -553,6 +554,8 @@ static void test_no_such_program(void **state)
 	char *const argv[] = { name, NULL };
 	struct error err = { 0 };
 
+	if (under_valgrind())
+		skip();
 	assert_int_equal(builder_session_open(&fixture->session, &fixture->runtime, argv, &err), -1);
 	assert_non_null(strstr(err.message, "/nowhere/onhost"));
 	builder_session_close(&fixture->session);

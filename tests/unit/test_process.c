@@ -17,6 +17,7 @@
 
 #include "common/io.h"
 #include "common/process.h"
+#include "tests/unit/under_valgrind.h"
 
 static struct clock system_time;
 #define MINUTE_MS 60000
@@ -141,11 +142,9 @@ static void cannot_be_started(void **state)
 	};
 	struct process process = { .pid = 4711 };
 	struct error err;
-	const char *preload = getenv("LD_PRELOAD");
 
 	(void)state;
-	/* valgrind makes vfork a fork, and posix_spawn does not learn of a failed exec then */
-	if (preload != NULL && strstr(preload, "vgpreload") != NULL)
+	if (under_valgrind())
 		skip();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *const argv[] = { rows[i].name, NULL };

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gzip: any split of input and output, members, and every way to be cut, damaged or followed by something. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "onhost/gunzip.h"
+#include "tests/unit/fail_alloc.h"
+#include "tests/unit/image_kit.h"
+
+#define LEN ((size_t)9000)
+#define HEADER_UNCHECKED_FROM 3 /* flags, time, system: gzip has no sum over its header */
+#define HEADER_UNCHECKED_TO 10
+
+static uint8_t disk[LEN];
+
+static int decode(const struct buf *packed, size_t in_step, size_t out_step, struct buf *out, struct error *err)
+{
+	struct kit_stream stream = {
+		.data = (const uint8_t *)buf_text(packed), .len = packed->len, .step = in_step, .fail_at = SIZE_MAX
+	};
+
+	*err = (struct error){ 0 };
+	return kit_decode(&gunzip_codec, &stream, out_step, out, err);
+}
+
+static void expect_refused(const struct buf *packed, const char *text)
+{
+	struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct error err;
+
+	assert_int_equal(decode(packed, 0, 4096, &out, &err), -1);
+	assert_int_equal(err.kind, ERROR_IMAGE);
+	assert_non_null(strstr(err.message, text));
+}
+
+static void test_steps(void **state)
+{
+	static const size_t steps[] = { 0, 1, 2, 7, 512, 4096 };
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	for (size_t i = 0; i < 6; i++) {
+		for (size_t k = 1; k < 6; k++) {
+			struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+			struct error err;
+			assert_int_equal(decode(&packed, steps[i], steps[k], &out, &err), 0);
+			assert_int_equal(out.len, LEN);
+			assert_memory_equal(out.data, disk, LEN);
+		}
+	}
+}
+
+static void test_members(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct error err;
+
+	(void)state;
+	kit_gzip(&packed, "", 0);
+	kit_gzip(&packed, disk, 5000);
+	kit_gzip(&packed, "", 0);
+	kit_gzip(&packed, disk + 5000, LEN - 5000);
+	kit_gzip(&packed, "", 0);
+	for (size_t step = 0; step < 30; step++) {
+		buf_reset(&out);
+		assert_int_equal(decode(&packed, step, 999, &out, &err), 0);
+		assert_int_equal(out.len, LEN);
+		assert_memory_equal(out.data, disk, LEN);
+	}
+}
+
+static void test_cut_anywhere(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	size_t whole = packed.len;
+	for (size_t len = 1; len < whole; len++) {
+		packed.len = len;
+		expect_refused(&packed, "cut short");
+	}
+	/* and inside the second member */
+	packed.len = whole;
+	kit_gzip(&packed, disk, LEN);
+	size_t both = packed.len;
+	for (size_t len = whole + 1; len < both; len++) {
+		packed.len = len;
+		expect_refused(&packed, len < whole + 11 ? "" : "cut short");
+	}
+}
+
+static void test_flip_anywhere(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	for (size_t i = 0; i < packed.len; i++) {
+		struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+		struct error err;
+		packed.data[i] ^= (char)(1 << (i % 8));
+		int result = decode(&packed, 0, 4096, &out, &err);
+		packed.data[i] ^= (char)(1 << (i % 8));
+		if (result == 0) {
+			assert_true(i >= HEADER_UNCHECKED_FROM && i < HEADER_UNCHECKED_TO);
+			assert_int_equal(out.len, LEN);
+			assert_memory_equal(out.data, disk, LEN);
+		} else {
+			assert_int_equal(err.kind, ERROR_IMAGE);
+		}
+	}
+}
+
+static void test_trailer(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	packed.data[packed.len - 6] ^= 1;
+	expect_refused(&packed, "incorrect data check");
+	packed.data[packed.len - 6] ^= 1;
+	packed.data[packed.len - 2] ^= 1;
+	expect_refused(&packed, "incorrect length check");
+}
+
+static void test_followed(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} rows[] = { { "\0\0\0x", 4 },
+		     { "\0\x1f\x8b", 3 },
+		     { "x", 1 },
+		     { "garbage garbage", 15 },
+		     { "\x1f", 1 },
+		     { "\x1f\x8b", 2 },
+		     { "\x1f\x8c\x08", 3 },
+		     { "\x1f\x8b\x09\0\0\0\0\0\0\0\0", 11 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+		kit_gzip(&packed, disk, LEN);
+		buf_append(&packed, rows[i].bytes, rows[i].len);
+		expect_refused(&packed, "follow the end");
+	}
+}
+
+/* A bomb is given out as it is asked for, and never held. */
+static void test_large(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	size_t len = (size_t)32 * 1024 * 1024, got, sum = 0;
+	char *zeros = test_calloc(1, len);
+	void *codec;
+	struct error err;
+
+	(void)state;
+	kit_gzip(&packed, zeros, len);
+	test_free(zeros);
+	struct kit_stream stream = { .data = (const uint8_t *)packed.data, .len = packed.len, .fail_at = SIZE_MAX };
+	struct stream_in in = kit_stream_in(&stream);
+	assert_int_equal(gunzip_codec.open(&in, &codec, &err), 0);
+	do {
+		static char piece[100000];
+		assert_int_equal(gunzip_codec.read(codec, piece, sizeof(piece), &got, &err), 0);
+		sum += got;
+	} while (got > 0);
+	assert_int_equal(sum, len);
+	gunzip_codec.close(codec);
+}
+
+/* bsdtar fills its last block with zeros when it writes to a pipe. */
+static void test_padded(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct error err;
+	static const uint8_t zeros[9000];
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	buf_append(&packed, "\0", 1);
+	for (size_t step = 0; step < 4; step++) {
+		buf_reset(&out);
+		assert_int_equal(decode(&packed, step, 1000, &out, &err), 0);
+		assert_int_equal(out.len, LEN);
+		buf_append(&packed, zeros, sizeof(zeros));
+	}
+	buf_str(&packed, "x");
+	expect_refused(&packed, "follow the end");
+}
+
+static void test_input_error(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct error err;
+
+	(void)state;
+	kit_gzip(&packed, disk, LEN);
+	for (size_t at = 0; at <= packed.len; at += 97) {
+		struct kit_stream stream = { .data = (const uint8_t *)packed.data, .len = packed.len, .fail_at = at };
+		assert_int_equal(kit_decode(&gunzip_codec, &stream, 4096, &out, &err), -1);
+		assert_int_equal(err.kind, ERROR_NETWORK);
+		assert_string_equal(err.message, "the kit failed");
+	}
+}
+
+static void test_no_memory(void **state)
+{
+	struct kit_stream stream = { .fail_at = SIZE_MAX };
+	struct stream_in in = kit_stream_in(&stream);
+	struct error err;
+	void *codec;
+
+	(void)state;
+	fail_alloc_after(0);
+	assert_int_equal(gunzip_codec.open(&in, &codec, &err), -1);
+	assert_true(fail_alloc_off());
+	assert_int_equal(err.kind, ERROR_NOMEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_steps),        cmocka_unit_test(test_members),
+		cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_flip_anywhere),
+		cmocka_unit_test(test_trailer),      cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_padded),       cmocka_unit_test(test_large),
+		cmocka_unit_test(test_input_error),  cmocka_unit_test(test_no_memory),
+	};
+
+	kit_disk(disk, LEN, 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
