@@ -3,6 +3,7 @@
  */
 #include "onhost/chunks.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "common/arena.h"
@@ -16,6 +17,11 @@ int chunks_open(struct chunks *chunks, struct peer *peer, struct error *err)
 	if (digest_new(&digest, err) != 0)
 		return -1;
 	*chunks = (struct chunks){ .peer = peer, .digest = digest };
+	if (cancel_open(&chunks->stop, err) != 0) {
+		chunks_close(chunks);
+		return -1;
+	}
+	peer->stop = &chunks->stop;
 	return 0;
 }
 
@@ -23,6 +29,18 @@ void chunks_close(struct chunks *chunks)
 {
 	digest_free(chunks->digest);
 	chunks->digest = NULL;
+	if (chunks->peer != NULL && chunks->peer->stop != NULL)
+		cancel_close(&chunks->stop);
+	if (chunks->peer != NULL)
+		chunks->peer->stop = NULL;
+	chunks->peer = NULL;
+}
+
+void chunks_stop(void *self)
+{
+	struct chunks *chunks = self;
+
+	cancel_raise(&chunks->stop, SIGTERM);
 }
 
 static int read_end_message(struct chunks *chunks, struct onhost_msg *msg, struct error *err)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/cancel.h"
 #include "common/digest.h"
 #include "common/error.h"
 #include "onhost/peer.h"
@@ -14,13 +15,15 @@
 struct chunks {
 	struct peer *peer; /* borrowed; used by nobody else until the end or an error */
 	struct digest *digest;
+	struct cancel stop;
 	uint32_t left; /* bytes of the present chunk that are still to come */
 	bool ended;    /* the end message has come and was right */
 };
 
 int chunks_open(struct chunks *chunks, struct peer *peer, struct error *err);
 void chunks_close(struct chunks *chunks);
-/* For struct image_source; self is the chunks. ERROR_PROTOCOL for all that breaks off, or differs from its sum. */
+/* Both for struct image_source; self is the chunks. ERROR_PROTOCOL for all that breaks off, or differs from its sum. */
 int chunks_read(void *self, void *data, size_t len, size_t *ret_got, struct error *err);
+void chunks_stop(void *self);
 
 #endif

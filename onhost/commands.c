@@ -182,7 +182,7 @@ static struct pipeline_options pipeline_of(const struct options *options, struct
 					   struct progress *progress)
 {
 	return (struct pipeline_options){
-		.source = { .read = image_file_read, .self = file },
+		.source = { .read = image_file_read, .self = file, .stop = image_file_stop },
 		.digest = options->digest,
 		.progress = progress_show,
 		.progress_self = progress,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,17 +23,30 @@ int image_file_open(struct image_file *file, const char *path, const struct canc
 		return error_errno(err, ERROR_IO, errno, "the image %s cannot be opened", path);
 	if (S_ISDIR(st.st_mode))
 		return error_set(err, ERROR_IMAGE, "%s is a folder: name the image file", path);
+	struct cancel stop;
+	if (cancel_open(&stop, err) != 0)
+		return -1;
 	*file = (struct image_file){ .fd = steal_fd(&fd),
 				     .name = standard ? "standard input" : path,
-				     .cancel = cancel };
+				     .cancel = cancel,
+				     .stop = stop };
 	return 0;
 }
 
 void image_file_close(struct image_file *file)
 {
-	if (file->fd >= 0)
+	if (file->fd >= 0) {
 		close(file->fd);
+		cancel_close(&file->stop);
+	}
 	file->fd = -1;
+}
+
+void image_file_stop(void *self)
+{
+	struct image_file *file = self;
+
+	cancel_raise(&file->stop, SIGTERM);
 }
 
 int image_file_read(void *self, void *data, size_t len, size_t *ret_got, struct error *err)
@@ -41,12 +55,15 @@ int image_file_read(void *self, void *data, size_t len, size_t *ret_got, struct 
 	struct pollfd fds[] = {
 		{ .fd = file->fd, .events = POLLIN },
 		{ .fd = file->cancel == NULL ? -1 : file->cancel->read_fd, .events = POLLIN },
+		{ .fd = file->stop.read_fd, .events = POLLIN },
 	};
 	for (;;) {
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0 && errno != EINTR)
 			return error_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s", file->name);
 		if (cancel_check(file->cancel, err) != 0)
 			return -1;
+		if (cancel_raised(&file->stop))
+			return error_set(err, ERROR_CANCELLED, "the rest of %s is not wanted any more", file->name);
 		ssize_t got = fds[0].revents == 0 ? -1 : read(file->fd, data, len);
 		if (got >= 0) {
 			*ret_got = (size_t)got;

@@ -12,6 +12,7 @@ struct image_file {
 	int fd;           /* -1 when closed */
 	const char *name; /* for messages; borrowed */
 	const struct cancel *cancel;
+	struct cancel stop;
 };
 
 #define IMAGE_FILE_INIT { .fd = -1 }
@@ -19,7 +20,8 @@ struct image_file {
 /* Opens path; "-" is standard input. ERROR_IO; ERROR_IMAGE for what can hold no image (a folder). */
 int image_file_open(struct image_file *file, const char *path, const struct cancel *cancel, struct error *err);
 void image_file_close(struct image_file *file);
-/* For struct image_source; self is the file. A signal ends the wait. */
+/* Both for struct image_source; self is the file. A signal ends the wait. */
 int image_file_read(void *self, void *data, size_t len, size_t *ret_got, struct error *err);
+void image_file_stop(void *self);
 
 #endif

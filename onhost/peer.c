@@ -42,6 +42,7 @@ static int await(const struct peer *peer, int fd, short events, struct error *er
 		{ .fd = peer->cancel == NULL ? -1 : peer->cancel->read_fd, .events = POLLIN },
 		/* no events: only that its reader has gone is reported */
 		{ .fd = fd == peer->out_fd ? -1 : peer->out_fd, .events = 0 },
+		{ .fd = peer->stop == NULL || fd == peer->out_fd ? -1 : peer->stop->read_fd, .events = POLLIN },
 	};
 	for (;;) {
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0 && errno != EINTR)
@@ -50,6 +51,8 @@ static int await(const struct peer *peer, int fd, short events, struct error *er
 			return -1;
 		if (fds[2].revents != 0)
 			return gone(err);
+		if (fds[3].revents != 0)
+			return error_set(err, ERROR_CANCELLED, "the rest of the image is not wanted any more");
 		if (fds[0].revents != 0)
 			return 0;
 		for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)

@@ -16,6 +16,7 @@ struct peer {
 	int in_fd;
 	int out_fd;
 	const struct cancel *cancel;
+	const struct cancel *stop; /* ends reads as cancel does; NULL: there is none */
 	struct onhost_frames frames;
 };
 

@@ -160,7 +160,7 @@ static int stream_image(struct session *session, const struct onhost_write *writ
 		return -1;
 
 	const struct pipeline_options options = {
-		.source = { .read = chunks_read, .self = &chunks },
+		.source = { .read = chunks_read, .self = &chunks, .stop = chunks_stop },
 		.digest = write->digest,
 		.progress = tell_progress,
 		.progress_self = session,
