@@ -156,7 +156,8 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 		$(TEST_WRAPPER) $$t tests/fuzz/corpus/$$(basename $$t | sed 's/^replay_//'); done
 
 MARKS ?= not long
-PYTEST_ARGS ?=
+# labs of their own beside each other: their waits overlap
+PYTEST_ARGS ?= -n 3
 integration: all $(VENV)/done $(BUILD)/tests/sign_driver ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
@@ -180,7 +181,7 @@ valgrind: all ## unit tests and one whole create_stemcell under valgrind
 	$(AGAIN) unit TEST_WRAPPER="$(VALGRIND) --quiet"
 	rm -rf $(VALGRIND_REPORTS) && mkdir -p $(VALGRIND_REPORTS)
 	CPI_WRAPPER="$(VALGRIND) --quiet --trace-children=yes --trace-children-skip=*/env --log-file=$(VALGRIND_REPORTS)/%p" \
-		$(AGAIN) integration MARKS=valgrind_run
+		$(AGAIN) integration MARKS=valgrind_run PYTEST_ARGS=
 	@ls $(VALGRIND_REPORTS)/* >/dev/null && ! grep -r . $(VALGRIND_REPORTS)
 
 BENCH_MIB ?= 3072

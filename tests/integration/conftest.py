@@ -292,5 +292,5 @@ def make_loop(tmp_path):
         return device
     make.backing = backing
     yield make
-    for device in backing:
-        loop.detach(device)
+    for device, path in backing.items():
+        loop.detach(device, path)

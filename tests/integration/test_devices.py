@@ -187,7 +187,7 @@ def test_under_a_loop_device(make_loop, image):
     try:
         refused(device, image, f"the loop device {os.path.basename(over)} lies over {device}", "--force")
     finally:
-        loop.detach(over)
+        loop.detach(over, device)
 
 
 def test_partition(make_loop, image):
@@ -223,7 +223,7 @@ def test_too_small(make_loop, image):
 def test_loop_without_a_file(make_loop, image):
     """A device of no size."""
     device = make_loop(SIZE)
-    loop.detach(device)
+    loop.detach(device, make_loop.backing[device])
     wait_until(lambda: open(f"/sys/block/{os.path.basename(device)}/size", encoding="ascii").read().strip() == "0")
     result = onhost("write", "--device", device, "--image", image)
     assert result.returncode in (REFUSED, NO_DEVICE, IO), result.stderr

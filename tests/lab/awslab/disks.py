@@ -126,7 +126,7 @@ class Disks:
                 _unlink(self.link(volume_id))
             if self.kind == "loop":
                 loop.flush(device)
-                loop.detach(device)
+                loop.detach(device, self.volume(volume_id))
 
     def detach_all(self):
         for volume_id in list(self._devices):
@@ -136,8 +136,8 @@ class Disks:
 def sweep(folder):
     """Takes away what a lab in that folder may have left: loop devices over its volumes, and their links."""
     prefix = os.path.join(os.path.realpath(folder), "volumes", "")
-    for device, _ in loop.over(prefix):
-        loop.detach(device)
+    for device, path in loop.over(prefix):
+        loop.detach(device, path)
     if os.path.isdir(prefix):
         for name in os.listdir(prefix):
             _unlink(os.path.join(udev.BY_ID, udev.LINK + name.replace("-", "")))

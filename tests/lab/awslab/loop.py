@@ -45,7 +45,13 @@ def attach(path, read_only=False):
             info = struct.pack("=5Q4I64s64s32s2Q", 0, 0, 0, 0, 0, 0, 0, 0, READ_ONLY if read_only else 0,
                                name, b"", b"", 0, 0)
             config = struct.pack("=2I", backing, 0) + info + b"\0" * 64
-            fd = os.open(device, os.O_RDONLY if read_only else os.O_RDWR)
+            try:
+                fd = os.open(device, os.O_RDONLY if read_only else os.O_RDWR)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                time.sleep(0.01)  # it is about to be let go
+                continue
             try:
                 fcntl.ioctl(fd, CONFIGURE, config)
                 return device
@@ -62,14 +68,26 @@ def attach(path, read_only=False):
         os.close(backing)
 
 
-def detach(device):
-    """Takes the device off its file; while someone holds it open, the kernel does so at the last close."""
+def backing_of(device):
+    """The file under a loop device; None when there is none."""
+    try:
+        with open(f"/sys/block/{os.path.basename(device)}/loop/backing_file", encoding="utf-8", errors="replace") as f:
+            return f.read().strip().removesuffix(" (deleted)")
+    except OSError:
+        return None
+
+
+def detach(device, path):
+    """Takes the device off that file, if it still is on it: its number may be somebody else's by now. While someone holds
+    the device open, the kernel does so at the last close."""
     try:
         fd = os.open(device, os.O_RDONLY)
     except OSError:
         return
     try:
-        fcntl.ioctl(fd, CLR_FD, 0)
+        # open, it cannot change hands
+        if backing_of(device) == os.path.realpath(path):
+            fcntl.ioctl(fd, CLR_FD, 0)
     except OSError as error:
         if error.errno != errno.ENXIO:  # ENXIO: it is off already
             raise
@@ -99,14 +117,11 @@ def flush(device):
 def over(prefix):
     """The loop devices over files whose path starts with prefix, as (device, backing file)."""
     found = []
-    for entry in glob.glob("/sys/block/loop*/loop/backing_file"):
-        try:
-            with open(entry, encoding="utf-8", errors="replace") as f:
-                backing = f.read().strip().removesuffix(" (deleted)")
-        except OSError:  # detached while we looked
-            continue
-        if backing.startswith(prefix):
-            found.append(("/dev/" + entry.split("/")[3], backing))
+    for entry in glob.glob("/sys/block/loop*/loop"):
+        device = "/dev/" + entry.split("/")[3]
+        backing = backing_of(device)
+        if backing is not None and backing.startswith(prefix):
+            found.append((device, backing))
     return sorted(found)
 
 
@@ -120,7 +135,7 @@ def why_not(scratch):
     try:
         with open(probe, "wb") as f:
             f.truncate(1 << 20)
-        detach(attach(probe))
+        detach(attach(probe), probe)
     except (OSError, LoopError) as error:
         return str(error)
     finally:
