@@ -3,31 +3,18 @@
 one is refused with its own message, by unpack and by write, and the device's first MiB stays blank."""
 import gzip
 import hashlib
-import io
-import lzma
 import os
-import random
 import shutil
 import signal
 import subprocess
-import tarfile
 import time
 
 import pytest
 
+from bad_images import BAD, DISK, GOOD, MIB, disk_bytes
 from conftest import ONHOST
 
-MIB = 1024 * 1024
 DEVICE_SIZE = 8 * MIB
-
-
-def disk_bytes(size, seed=1):
-    """Bytes like a disk's: compressible, with a boot signature, and zeros in the middle."""
-    source = random.Random(seed)
-    data = bytearray(source.choices(range(16), k=size))
-    data[size // 3:size // 2] = bytes(size // 2 - size // 3)
-    data[510:512] = b"\x55\xaa"
-    return bytes(data)
 
 
 @pytest.fixture(scope="module")
@@ -142,76 +129,6 @@ def test_holes_are_left_out_or_written(root, tmp_path, make_loop):
 
 # --- bad images ----------------------------------------------------------------------------------------------------------
 
-def tar_of(*members):
-    """A ustar archive of (name, type, bytes)."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, kind, data in members:
-            entry = tarfile.TarInfo(name)
-            entry.type = kind
-            entry.size = len(data)
-            entry.linkname = "other" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
-            archive.addfile(entry, io.BytesIO(data))
-    return out.getvalue()
-
-
-FILE = tarfile.REGTYPE
-DISK = disk_bytes(2 * MIB)
-GOOD_TAR = tar_of(("root.img", FILE, DISK))
-GOOD = gzip.compress(GOOD_TAR, 6, mtime=0)
-
-
-def changed(data, at, bit=1):
-    data = bytearray(data)
-    data[at] ^= bit
-    return bytes(data)
-
-
-BAD = {
-    "empty": (b"", "the image is empty"),
-    "empty in gzip": (gzip.compress(b""), "the image is empty"),
-    "text": (b"This is no image.\n" * 100, "neither a tar archive nor a disk image"),
-    "zip": (b"PK\x03\x04" + bytes(1000), "looks like a zip archive"),
-    "bzip2": (b"BZh91AY&SY" + bytes(1000), "looks like bzip2 data"),
-    "qcow2": (gzip.compress(b"QFI\xfb" + bytes(1000)), "looks like a qcow2 disk image"),
-    "packed twice": (gzip.compress(GOOD), "looks like gzip data"),
-    "zeros": (bytes(MIB), "neither a tar archive nor a disk image"),
-    "checksum": (changed(GOOD, -5), "incorrect data check"),
-    "length": (changed(GOOD, -1), "incorrect length check"),
-    "a byte in the middle": (changed(GOOD, len(GOOD) // 2), "damaged"),
-    "trailing garbage": (GOOD + b"garbage", "follow the end"),
-    "garbage behind padding": (GOOD + bytes(512) + b"x", "follow the end"),
-    "garbage in the tar": (gzip.compress(GOOD_TAR + b"garbage"), "follow the end"),
-    "tar without an end": (GOOD_TAR[:512 + len(DISK)], "does not end with two blocks of zeros"),
-    "tar cut": (GOOD_TAR[:MIB], "cut short"),
-    "zstd cut": (None, "cut short"),
-    "xz cut": (lzma.compress(GOOD_TAR, preset=1)[:-20], "cut short"),
-    "xz changed": (changed(lzma.compress(GOOD_TAR, preset=1), 2000), "damaged"),
-    "xz -9": (lzma.compress(GOOD_TAR, preset=9), "pack it with xz -6"),
-    "no root.img": (gzip.compress(tar_of(("disk.img", FILE, DISK))), "holds 'disk.img' where only root.img may be"),
-    "two": (gzip.compress(tar_of(("root.img", FILE, DISK), ("root.img", FILE, DISK))), "a second 'root.img'"),
-    "something beside": (gzip.compress(tar_of(("root.img", FILE, DISK), ("README", FILE, b"x"))), "also 'README'"),
-    "the stemcell itself": (gzip.compress(tar_of(("stemcell.MF", FILE, b"x"), ("image", FILE, GOOD))), "the whole stemcell"),
-    "symbolic link": (gzip.compress(tar_of(("root.img", tarfile.SYMTYPE, b""))), "a symbolic link"),
-    "hard link": (gzip.compress(tar_of(("root.img", tarfile.LNKTYPE, b""))), "a hard link"),
-    "directory": (gzip.compress(tar_of(("root.img", tarfile.DIRTYPE, b""))), "a directory"),
-    "device": (gzip.compress(tar_of(("root.img", tarfile.BLKTYPE, b""))), "a device"),
-    "pipe": (gzip.compress(tar_of(("root.img", tarfile.FIFOTYPE, b""))), "a pipe"),
-    "size 0": (gzip.compress(tar_of(("root.img", FILE, b""))), "empty (0 bytes)"),
-    "odd size": (gzip.compress(tar_of(("root.img", FILE, DISK[:-1]))), "not a multiple of 512"),
-    "raw of odd size": (DISK[:-1], "not a multiple of 512"),
-    "less than declared": (gzip.compress(GOOD_TAR[:512 + MIB]), "cut short"),
-}
-
-
-def bad_image(name):
-    data, text = BAD[name]
-    if data is None:
-        need("zstd")
-        data = run("zstd", "-q", "-c", stdin=GOOD_TAR)[:-10]
-    return data, text
-
-
 def check_device_untouched(path, blank=MIB):
     with open(path, "rb") as f:
         assert f.read(blank) == bytes(blank)
@@ -219,7 +136,7 @@ def check_device_untouched(path, blank=MIB):
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_image(tmp_path, make_loop, name):
-    data, want = bad_image(name)
+    data, want = BAD[name]
     image = tmp_path / "image"
     image.write_bytes(data)
     status, _, text = onhost("unpack", "--image", str(image))
