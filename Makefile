@@ -11,7 +11,7 @@ COVERAGE ?=
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # make anew, for what must come after something else
-AGAIN = $(MAKE) --no-print-directory -j$(JOBS)
+AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 comma := ,
 ifneq ($(SANITIZE),)
