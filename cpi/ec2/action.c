@@ -28,6 +28,28 @@ int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err
 	return action_call(ec2, call, scratch, &root, err);
 }
 
+int action_remove(struct ec2_client *ec2, const struct action_removal *removal, const char *id, bool *ret_existed,
+		  struct error *err)
+{
+	struct aws_params params PARAMS_CLEANUP;
+	struct error failure = { 0 };
+	char purpose[160];
+
+	aws_params_init(&params);
+	aws_params_add(&params, removal->id_name, id);
+	snprintf(purpose, sizeof(purpose), "%s %s", removal->what, id);
+	struct aws_call call = { .action = removal->action, .params = &params, .purpose = purpose };
+	bool existed = action_plain(ec2, call, &failure) == 0;
+	if (!existed && !ec2_is_not_found(&failure)) {
+		if (err != NULL)
+			*err = failure;
+		return -1;
+	}
+	if (ret_existed != NULL)
+		*ret_existed = existed;
+	return 0;
+}
+
 /* --- describe ----------------------------------------------------------------------------------------------------- */
 
 struct listing {

@@ -14,6 +14,16 @@ int action_call(struct ec2_client *ec2, struct aws_call call, struct arena *aren
 /* The same where nothing of the answer is wanted. */
 int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err);
 
+struct action_removal {
+	const char *action;  /* "DeleteVolume" */
+	const char *id_name; /* "VolumeId" */
+	const char *what;    /* "volume", for the log */
+};
+
+/* Removes a thing by its id. Gone already counts as success: *ret_existed (may be NULL) tells. */
+int action_remove(struct ec2_client *ec2, const struct action_removal *removal, const char *id, bool *ret_existed,
+		  struct error *err);
+
 struct action_describe {
 	const char *action;   /* "DescribeVolumes" */
 	const char *id_name;  /* "VolumeId" */

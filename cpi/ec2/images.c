@@ -249,23 +249,9 @@ int image_register(struct ec2_client *ec2, struct arena *arena, const struct ima
 
 int image_deregister(struct ec2_client *ec2, const char *image_id, bool *ret_existed, struct error *err)
 {
-	struct aws_params params PARAMS_CLEANUP;
-	struct error failure = { 0 };
-	char purpose[160];
+	static const struct action_removal removal = { .action = "DeregisterImage", .id_name = "ImageId", .what = "image" };
 
-	aws_params_init(&params);
-	aws_params_add(&params, "ImageId", image_id);
-	snprintf(purpose, sizeof(purpose), "image %s", image_id);
-	struct aws_call call = { .action = "DeregisterImage", .params = &params, .purpose = purpose };
-	bool existed = action_plain(ec2, call, &failure) == 0;
-	if (!existed && !ec2_is_not_found(&failure)) {
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	if (ret_existed != NULL)
-		*ret_existed = existed;
-	return 0;
+	return action_remove(ec2, &removal, image_id, ret_existed, err);
 }
 
 int image_copy(struct ec2_client *ec2, struct arena *arena, const struct image_copy_request *request,

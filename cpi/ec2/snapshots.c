@@ -125,23 +125,9 @@ int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *vol
 
 int snapshot_delete(struct ec2_client *ec2, const char *snapshot_id, bool *ret_existed, struct error *err)
 {
-	struct aws_params params PARAMS_CLEANUP;
-	struct error failure = { 0 };
-	char purpose[160];
+	static const struct action_removal removal = { .action = "DeleteSnapshot", .id_name = "SnapshotId", .what = "snapshot" };
 
-	aws_params_init(&params);
-	aws_params_add(&params, "SnapshotId", snapshot_id);
-	snprintf(purpose, sizeof(purpose), "snapshot %s", snapshot_id);
-	struct aws_call call = { .action = "DeleteSnapshot", .params = &params, .purpose = purpose };
-	bool existed = action_plain(ec2, call, &failure) == 0;
-	if (!existed && !ec2_is_not_found(&failure)) {
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	if (ret_existed != NULL)
-		*ret_existed = existed;
-	return 0;
+	return action_remove(ec2, &removal, snapshot_id, ret_existed, err);
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */

@@ -248,23 +248,9 @@ int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *ins
 
 int volume_delete(struct ec2_client *ec2, const char *volume_id, bool *ret_existed, struct error *err)
 {
-	struct aws_params params PARAMS_CLEANUP;
-	struct error failure = { 0 };
-	char purpose[160];
+	static const struct action_removal removal = { .action = "DeleteVolume", .id_name = "VolumeId", .what = "volume" };
 
-	aws_params_init(&params);
-	aws_params_add(&params, "VolumeId", volume_id);
-	snprintf(purpose, sizeof(purpose), "volume %s", volume_id);
-	struct aws_call call = { .action = "DeleteVolume", .params = &params, .purpose = purpose };
-	bool existed = action_plain(ec2, call, &failure) == 0;
-	if (!existed && !ec2_is_not_found(&failure)) {
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	if (ret_existed != NULL)
-		*ret_existed = existed;
-	return 0;
+	return action_remove(ec2, &removal, volume_id, ret_existed, err);
 }
 
 /* --- waits -------------------------------------------------------------------------------------------------------- */
