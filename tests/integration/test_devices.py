@@ -470,6 +470,18 @@ def test_device_never_comes(make_loop):
     assert re.search(rf"{os.path.basename(device)} \(0.1 GiB: not an EBS controller", result.stderr)
 
 
+def test_not_the_volume_asked_for(links, make_loop, image):
+    """Blank, of the right size, and another volume's: left alone, and named."""
+    device = make_loop(SIZE)
+    other = LINK[:-1] + "1"
+    (links / other).symlink_to(device)
+    before = contents(device)
+    result = onhost("write", "--volume", VOLUME, "--fresh", "--image", image, "--lab-devices", links, "--timeout", 1)
+    assert result.returncode == NO_DEVICE, result.stderr
+    assert f"the block device of {VOLUME} did not appear within 1 s" in result.stderr
+    assert contents(device) == before
+
+
 def test_new_arrivals_are_named(make_loop):
     """What came while we waited, and was not it."""
     waiting = subprocess.Popen([ONHOST, "wait-device", "--volume", VOLUME, "--timeout", "3"], stderr=subprocess.PIPE,
