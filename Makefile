@@ -106,7 +106,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(CPPFLAGS) -include common/banned.h $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
@@ -208,13 +208,13 @@ lint: ## layers, headers, scripts, man pages, static analysis
 
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := -std=gnu17 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON_SRC) $(CPI_SRC) $(ONHOST_SRC)
+# the archives are instrumented once, for all fuzzers
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_ARCHIVES)
 	@mkdir -p $(@D)
-	$(call quiet,FUZZ)$(FUZZ_CC) $(CPPFLAGS) -include common/banned.h $(FUZZ_FLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c,$^) $(CPI_LIBS) $(ONHOST_LIBS)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 fuzz: ## each fuzzer for FUZZ_SECONDS (60), from its committed corpus
 	@tests/setup build test lint
-	@$(AGAIN) fuzz-run
+	@$(AGAIN) CC=$(FUZZ_CC) SANITIZE=fuzzer-no-link,address,undefined fuzz-run
 .PHONY: fuzz-run
 fuzz-run: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do name=$$(basename $$f | sed 's/^fuzz_//'); mkdir -p build/fuzz-corpus/$$name; \
