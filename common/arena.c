@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/arena.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,16 +19,22 @@ struct block {
 };
 
 struct arena {
+	size_t max;
+	pthread_mutex_t lock; /* over what follows */
 	struct block *blocks; /* the newest first; only that one is filled further */
 	size_t given;
-	size_t max;
 };
 
 struct arena *arena_new(size_t max_bytes)
 {
 	struct arena *arena = calloc(1, sizeof(*arena));
-	if (arena != NULL)
-		arena->max = max_bytes;
+	if (arena == NULL)
+		return NULL;
+	arena->max = max_bytes;
+	if (pthread_mutex_init(&arena->lock, NULL) != 0) {
+		free(arena);
+		return NULL;
+	}
 	return arena;
 }
 
@@ -45,17 +52,20 @@ void arena_free(struct arena *arena)
 	if (arena == NULL)
 		return;
 	free_blocks(arena->blocks);
+	pthread_mutex_destroy(&arena->lock);
 	free(arena);
 }
 
 void arena_reset(struct arena *arena)
 {
+	pthread_mutex_lock(&arena->lock);
 	if (arena->blocks != NULL) {
 		free_blocks(arena->blocks->next);
 		arena->blocks->next = NULL;
 		arena->blocks->used = 0;
 	}
 	arena->given = 0;
+	pthread_mutex_unlock(&arena->lock);
 }
 
 static struct block *new_block(struct arena *arena, size_t size)
@@ -79,11 +89,9 @@ static struct block *new_block(struct arena *arena, size_t size)
 	return block;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* Under the lock. */
+static void *take(struct arena *arena, size_t size)
 {
-	if (size > SIZE_MAX - ALIGNMENT)
-		return NULL;
-	size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	if (size > arena->max - arena->given)
 		return NULL;
 	struct block *block = arena->blocks;
@@ -95,7 +103,19 @@ void *arena_alloc(struct arena *arena, size_t size)
 	void *memory = block->data + block->used;
 	block->used += size;
 	arena->given += size;
-	memset(memory, 0, size);
+	return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	if (size > SIZE_MAX - ALIGNMENT)
+		return NULL;
+	size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	pthread_mutex_lock(&arena->lock);
+	void *memory = take(arena, size);
+	pthread_mutex_unlock(&arena->lock);
+	if (memory != NULL)
+		memset(memory, 0, size);
 	return memory;
 }
 
@@ -137,4 +157,16 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 	vsnprintf(text, (size_t)len + 1, format, args);
 	va_end(args);
 	return text;
+}
+
+bool arena_holds(struct arena *arena, const void *memory)
+{
+	uintptr_t at = (uintptr_t)memory;
+	bool found = false;
+
+	pthread_mutex_lock(&arena->lock);
+	for (const struct block *block = arena->blocks; block != NULL && !found; block = block->next)
+		found = at >= (uintptr_t)block->data && at - (uintptr_t)block->data < block->used;
+	pthread_mutex_unlock(&arena->lock);
+	return found;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An arena: memory that is freed all at once. One request is one arena; a long loop has a scratch arena that it resets
- * each time round. Single-threaded. */
+ * each time round. Several threads may take from one at the same time; emptying and freeing it are its owner's alone. */
 #ifndef COMMON_ARENA_H
 #define COMMON_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
@@ -22,6 +23,8 @@ void *arena_array(struct arena *arena, size_t count, size_t size) __attribute__(
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t len);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether memory was given out by this arena (and is gone with it). */
+bool arena_holds(struct arena *arena, const void *memory);
 
 static inline void arena_free_ptr(struct arena **arena)
 {

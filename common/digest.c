@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digests, hex and random bytes. What is signed with them, and how, is cpi/aws/sigv4.c's. */
+/* Digests, hex, base64 and random bytes. What is signed with them, and how, is cpi/aws/sigv4.c's. */
 #include "common/digest.h"
 
 #include <limits.h>
@@ -98,6 +98,18 @@ void digest_hex(const uint8_t *data, size_t len, char *ret_hex)
 		ret_hex[2 * i + 1] = digits[data[i] & 15];
 	}
 	ret_hex[2 * len] = '\0';
+}
+
+void digest_base64(const void *data, size_t len, char *ret_text)
+{
+	const unsigned char *bytes = data;
+	const size_t piece = 3 * 1024; /* OpenSSL counts in int; a multiple of three needs no padding */
+
+	*ret_text = '\0';
+	for (size_t done = 0; done < len; done += piece) {
+		size_t part = len - done < piece ? len - done : piece;
+		ret_text += EVP_EncodeBlock((unsigned char *)ret_text, bytes + done, (int)part);
+	}
 }
 
 int digest_random(void *data, size_t len, struct error *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256, HMAC-SHA-256, hexadecimal and random bytes, on OpenSSL's libcrypto. */
+/* SHA-256, HMAC-SHA-256, hexadecimal, base64 and random bytes, on OpenSSL's libcrypto. */
 #ifndef COMMON_DIGEST_H
 #define COMMON_DIGEST_H
 
@@ -11,6 +11,7 @@
 #define SHA256_LEN 32
 #define SHA256_HEX_SIZE 65 /* with the NUL */
 #define UUID_SIZE 37       /* with the NUL */
+#define BASE64_SIZE(len) (((len) + 2) / 3 * 4 + 1) /* of len bytes, with the NUL */
 
 /* A running SHA-256. digest_free also before digest_finish. */
 struct digest;
@@ -24,6 +25,8 @@ int digest_hmac_sha256(const void *key, size_t key_len, const void *data, size_t
 		       struct error *err);
 /* Lower-case hex and a NUL: ret_hex holds 2 * len + 1. */
 void digest_hex(const uint8_t *data, size_t len, char *ret_hex);
+/* RFC 4648's base64, padded and without line breaks, and a NUL: ret_text holds BASE64_SIZE(len). */
+void digest_base64(const void *data, size_t len, char *ret_text);
 int digest_random(void *data, size_t len, struct error *err);
 /* A random (version 4) UUID, from the system's generator. */
 int digest_uuid(char ret_uuid[UUID_SIZE], struct error *err);

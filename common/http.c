@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP exchanges on libcurl's multi interface, which a signal can end at any moment. The words for a failure are
- * http_error.c's; retries, signing and the meaning of a status are the callers'. */
+/* HTTP exchanges on libcurl's multi interface, which a signal can end at any moment. Each exchange has a line of its own
+ * while it lasts, from a pool of idle ones. The words for a failure are http_error.c's; retries, signing and the meaning
+ * of a status are the callers'. */
 #include "common/http.h"
 
 #include <ctype.h>
@@ -22,9 +23,17 @@
 #define MAX_IDLE_CONNECTIONS 8L
 #define LOOK_UP_MS 1000 /* curl wakes up earlier for its own time-outs */
 
-struct client {
-	CURLM *multi; /* holds the connections; NULL until the first exchange */
+/* What one exchange at a time can use. */
+struct line {
+	struct line *next;
+	CURLM *multi; /* holds the connections */
 	CURL *easy;
+	char origin[ORIGIN_SIZE]; /* of its last exchange: there it has a connection */
+};
+
+struct client {
+	pthread_mutex_t lock;
+	struct line *idle; /* under the lock; the last used first */
 };
 
 /* One exchange while it runs. */
@@ -240,24 +249,24 @@ static void set_options(CURL *easy, struct exchange *exchange, struct curl_slist
 
 /* Drives the transfer to its end, or until it is cancelled. The result is the multi interface's own; *ret_result is the
  * transfer's, and untouched when it was cut off. */
-static CURLMcode drive(struct client *client, const struct cancel *cancel, CURLcode *ret_result)
+static CURLMcode drive(const struct line *line, const struct cancel *cancel, CURLcode *ret_result)
 {
 	struct curl_waitfd raised = { .fd = cancel == NULL ? -1 : cancel->read_fd, .events = CURL_WAIT_POLLIN };
 	int running = 1;
 	int queued;
 
 	for (;;) {
-		CURLMcode failed = curl_multi_perform(client->multi, &running);
+		CURLMcode failed = curl_multi_perform(line->multi, &running);
 		if (failed != CURLM_OK)
 			return failed;
 		/* after the look at what has come: an answer that is whole is not thrown away */
 		if (running == 0 || cancel_raised(cancel))
 			break;
-		failed = curl_multi_poll(client->multi, &raised, cancel == NULL ? 0 : 1, LOOK_UP_MS, NULL);
+		failed = curl_multi_poll(line->multi, &raised, cancel == NULL ? 0 : 1, LOOK_UP_MS, NULL);
 		if (failed != CURLM_OK)
 			return failed;
 	}
-	for (CURLMsg *message; (message = curl_multi_info_read(client->multi, &queued)) != NULL;) {
+	for (CURLMsg *message; (message = curl_multi_info_read(line->multi, &queued)) != NULL;) {
 		if (message->msg == CURLMSG_DONE)
 			*ret_result = message->data.result;
 	}
@@ -342,28 +351,28 @@ static int fail(CURL *easy, const struct exchange *exchange, CURLcode result, co
 	return http_error_set(&failure, err);
 }
 
-static int run(struct client *client, struct exchange *exchange, struct curl_slist *headers,
+static int run(const struct line *line, struct exchange *exchange, struct curl_slist *headers,
 	       struct http_response *ret_response, struct error *err)
 {
 	char words[CURL_ERROR_SIZE] = "";
 	CURLcode result = CURLE_ABORTED_BY_CALLBACK;
 	int done = -1;
 
-	set_options(client->easy, exchange, headers, words);
-	CURLMcode failed = curl_multi_add_handle(client->multi, client->easy);
+	set_options(line->easy, exchange, headers, words);
+	CURLMcode failed = curl_multi_add_handle(line->multi, line->easy);
 	if (failed == CURLM_OK) {
-		failed = drive(client, exchange->cancel, &result);
-		curl_multi_remove_handle(client->multi, client->easy);
+		failed = drive(line, exchange->cancel, &result);
+		curl_multi_remove_handle(line->multi, line->easy);
 	}
 	if (failed != CURLM_OK)
 		error_set(err, ERROR_INTERNAL, "HTTP transfer with %s: %s", exchange->origin,
 			  curl_multi_strerror(failed));
 	else if (result == CURLE_OK && exchange->headers_end) /* without them curl is content with a status line */
-		done = take_answer(client->easy, exchange, ret_response, err);
+		done = take_answer(line->easy, exchange, ret_response, err);
 	else if (cancel_check(exchange->cancel, err) == 0)
-		fail(client->easy, exchange, result, words, err);
+		fail(line->easy, exchange, result, words, err);
 	/* the options point into the caller's memory */
-	curl_easy_reset(client->easy);
+	curl_easy_reset(line->easy);
 	return done;
 }
 
@@ -408,25 +417,67 @@ static void init_curl(void)
 }
 
 /* curl and the TLS library take milliseconds to wake up: a call that speaks to nobody does not pay for it. */
-static int wake_up(struct client *client, struct error *err)
+static void wake_up(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, init_curl);
-	if (client->multi == NULL)
-		client->multi = curl_multi_init();
-	if (client->easy == NULL)
-		client->easy = curl_easy_init();
-	if (client->multi == NULL || client->easy == NULL)
-		return error_set(err, ERROR_NOMEM, "libcurl cannot be set up: out of memory");
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
-	return 0;
+}
+
+static void free_line(struct line *line)
+{
+	curl_easy_cleanup(line->easy);
+	curl_multi_cleanup(line->multi);
+	free(line);
+}
+
+static struct line *new_line(void)
+{
+	struct line *line = calloc(1, sizeof(*line));
+
+	if (line == NULL)
+		return NULL;
+	line->multi = curl_multi_init();
+	line->easy = curl_easy_init();
+	if (line->multi == NULL || line->easy == NULL) {
+		free_line(line);
+		return NULL;
+	}
+	curl_multi_setopt(line->multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+	return line;
+}
+
+/* One that was there last, else any idle one, else a new one. Connections cannot be shared between threads, so they
+ * stay with their line. */
+static struct line *take_line(struct client *client, const char *origin)
+{
+	pthread_mutex_lock(&client->lock);
+	struct line **at = &client->idle;
+	while (*at != NULL && strcmp((*at)->origin, origin) != 0)
+		at = &(*at)->next;
+	if (*at == NULL)
+		at = &client->idle;
+	struct line *line = *at;
+	if (line != NULL)
+		*at = line->next;
+	pthread_mutex_unlock(&client->lock);
+	return line == NULL ? new_line() : line;
+}
+
+static void put_back(struct client *client, struct line *line, const char *origin)
+{
+	snprintf(line->origin, sizeof(line->origin), "%s", origin);
+	pthread_mutex_lock(&client->lock);
+	line->next = client->idle;
+	client->idle = line;
+	pthread_mutex_unlock(&client->lock);
 }
 
 static int perform(void *self, const struct http_request *request, const struct cancel *cancel, struct arena *arena,
 		   struct http_response *ret_response, struct error *err)
 {
 	CLEANUP(free_list) struct curl_slist *headers = NULL;
+	struct client *client = self;
 	struct exchange exchange = {
 		.request = request,
 		.cancel = cancel,
@@ -434,11 +485,16 @@ static int perform(void *self, const struct http_request *request, const struct 
 		.body = BUF_INIT(request->max_answer),
 	};
 
-	if (cancel_check(cancel, err) != 0 || wake_up(self, err) != 0)
+	if (cancel_check(cancel, err) != 0)
 		return -1;
+	wake_up();
 	if (set_origin(&exchange, err) != 0 || make_headers(request, &headers, err) != 0)
 		return -1;
-	int done = run(self, &exchange, headers, ret_response, err);
+	struct line *line = take_line(client, exchange.origin);
+	if (line == NULL)
+		return error_set(err, ERROR_NOMEM, "libcurl cannot be set up: out of memory");
+	int done = run(line, &exchange, headers, ret_response, err);
+	put_back(client, line, exchange.origin);
 	buf_free(&exchange.body);
 	return done;
 }
@@ -447,10 +503,12 @@ static void close_client(void *self)
 {
 	struct client *client = self;
 
-	if (client->easy != NULL)
-		curl_easy_cleanup(client->easy);
-	if (client->multi != NULL)
-		curl_multi_cleanup(client->multi);
+	while (client->idle != NULL) {
+		struct line *line = client->idle;
+		client->idle = line->next;
+		free_line(line);
+	}
+	pthread_mutex_destroy(&client->lock);
 	free(client);
 }
 
@@ -460,6 +518,10 @@ int http_open(struct http_transport *ret_transport, struct error *err)
 
 	if (client == NULL)
 		return error_nomem(err);
+	if (pthread_mutex_init(&client->lock, NULL) != 0) {
+		free(client);
+		return error_nomem(err);
+	}
 	*ret_transport = (struct http_transport){ .perform = perform, .close = close_client, .self = client };
 	return 0;
 }

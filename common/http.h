@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One HTTP exchange at a time, on libcurl. The transport is a table of one function, so that tests can take its place.
+/* HTTP exchanges on libcurl, several at a time where several threads ask. The transport is a table of one function, so that tests can take its place.
  * Knows nothing of retries, signing or AWS. Redirects are never followed and curl is never verbose: signed requests
  * would carry their credentials along. TLS is always verified, 1.2 at least. */
 #ifndef COMMON_HTTP_H
@@ -41,7 +41,7 @@ struct http_response {
 };
 
 struct http_transport {
-	/* 0 and an answer of any status (in the arena), or -1: ERROR_NETWORK (retryable set unless TLS refused the other
+	/* Any thread may call it at any time. 0 and an answer of any status (in the arena), or -1: ERROR_NETWORK (retryable set unless TLS refused the other
 	 * side, the URL is unusable, or a name is unknown), ERROR_TIMEOUT (retryable), ERROR_CANCELLED, ERROR_TOO_BIG.
 	 * A body shorter than its Content-Length is ERROR_NETWORK, never a short answer. */
 	int (*perform)(void *self, const struct http_request *request, const struct cancel *cancel,
@@ -50,7 +50,8 @@ struct http_transport {
 	void *self;
 };
 
-/* The real one. Connections are kept for further exchanges with the same host. http_close frees it. */
+/* The real one. Connections are kept for further exchanges with the same host. Nothing is opened, and libcurl not woken,
+ * before the first exchange. http_close frees it, when no exchange runs any more. */
 int http_open(struct http_transport *ret_transport, struct error *err);
 void http_close(struct http_transport *transport);
 /* The value of the first header of that name (case does not matter), NULL when there is none. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/json_read.h"
+#include "common/parse.h"
 #include "common/utf8.h"
 
 _Static_assert(JSON_MAX_DEPTH <= 64, "one bit of check.is_object a depth");
@@ -117,24 +118,7 @@ static bool take_literal(struct check *check, const char *literal)
 
 int json_check_hex4(const char *text, size_t len)
 {
-	int value = 0;
-
-	if (len < 4)
-		return -1;
-	for (size_t i = 0; i < 4; i++) {
-		char c = text[i];
-		int digit;
-		if (c >= '0' && c <= '9')
-			digit = c - '0';
-		else if (c >= 'a' && c <= 'f')
-			digit = c - 'a' + 10;
-		else if (c >= 'A' && c <= 'F')
-			digit = c - 'A' + 10;
-		else
-			return -1;
-		value = value * 16 + digit;
-	}
-	return value;
+	return len < 4 ? -1 : parse_hex(text, 4);
 }
 
 /* The \uXXXX at pos, -1 when there is none. */

@@ -124,7 +124,7 @@ static void write_quoted(struct buf *out, const char *text, size_t len)
 	buf_char(out, '"');
 }
 
-static void write_key(struct json_writer *writer, const char *key, size_t len)
+void json_key_n(struct json_writer *writer, const char *key, size_t len)
 {
 	separate(writer);
 	write_quoted(writer->out, key, len);
@@ -134,7 +134,7 @@ static void write_key(struct json_writer *writer, const char *key, size_t len)
 
 void json_key(struct json_writer *writer, const char *key)
 {
-	write_key(writer, key, strlen(key));
+	json_key_n(writer, key, strlen(key));
 }
 
 static void write_raw(struct json_writer *writer, const char *text)
@@ -214,7 +214,7 @@ static void write_children(struct json_writer *writer, const struct json *value)
 {
 	for (const struct json *child = value->child; child != NULL && !writer->out->failed; child = child->next) {
 		if (value->type == JSON_OBJECT)
-			write_key(writer, child->key, child->key_len);
+			json_key_n(writer, child->key, child->key_len);
 		json_value(writer, child);
 	}
 }

@@ -24,6 +24,7 @@ void json_end_object(struct json_writer *writer);
 void json_begin_array(struct json_writer *writer);
 void json_end_array(struct json_writer *writer);
 void json_key(struct json_writer *writer, const char *key);
+void json_key_n(struct json_writer *writer, const char *key, size_t len);
 void json_string(struct json_writer *writer, const char *text); /* NULL is null */
 void json_string_n(struct json_writer *writer, const char *text, size_t len);
 void json_integer(struct json_writer *writer, int64_t value);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/parse.h"
 #include "common/utf8.h"
 
 #define MAX_LINE ((size_t)16 * 1024)
@@ -36,52 +37,52 @@ struct line {
 void log_init(struct log *log, int fd, enum log_level level, const struct clock *clock)
 {
 	*log = (struct log){ .fd = fd, .level = level, .clock = clock };
+	pthread_mutex_init(&log->lock, NULL);
 }
 
 void log_set_request_id(struct log *log, const char *request_id)
 {
 	size_t len = 0;
 
+	pthread_mutex_lock(&log->lock);
 	for (; request_id != NULL && *request_id != '\0' && len < sizeof(log->request_id) - 1; request_id++) {
 		if (*request_id > ' ' && *request_id < 0x7F && *request_id != '[' && *request_id != ']')
 			log->request_id[len++] = *request_id;
 	}
 	log->request_id[len] = '\0';
+	pthread_mutex_unlock(&log->lock);
+}
+
+static bool is_known(const struct log *log, const char *secret)
+{
+	for (size_t i = 0; i < log->n_secrets; i++) {
+		if (log->secrets[i] == secret)
+			return true;
+	}
+	return false;
 }
 
 void log_add_secret(struct log *log, const char *secret)
 {
 	if (secret == NULL || strlen(secret) < MIN_SECRET)
 		return;
-	for (size_t i = 0; i < log->n_secrets; i++) {
-		if (log->secrets[i] == secret)
-			return;
-	}
-	if (log->n_secrets < LOG_MAX_SECRETS)
+	pthread_mutex_lock(&log->lock);
+	if (!is_known(log, secret) && log->n_secrets < LOG_MAX_SECRETS)
 		log->secrets[log->n_secrets++] = secret;
+	pthread_mutex_unlock(&log->lock);
 }
 
-static int hex_value(char c)
+void log_forget_secrets(struct log *log, struct arena *arena)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+	size_t kept = 0;
 
-/* The number that count hex digits make, -1 when they are none. Stops at the text's end. */
-static int hex_number(const char *text, size_t count)
-{
-	int number = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		int digit = hex_value(text[i]);
-		if (digit < 0)
-			return -1;
-		number = number * 16 + digit;
+	pthread_mutex_lock(&log->lock);
+	for (size_t i = 0; i < log->n_secrets; i++) {
+		if (!arena_holds(arena, log->secrets[i]))
+			log->secrets[kept++] = log->secrets[i];
 	}
-	return number;
+	log->n_secrets = kept;
+	pthread_mutex_unlock(&log->lock);
 }
 
 /* What a JSON escape stands for, and in *ret_len how long it is; the backslash itself when it is none. */
@@ -91,7 +92,7 @@ static int json_escape(const char *text, size_t *ret_len)
 	static const char meanings[] = "\b\f\n\r\t\"\\/";
 
 	if (text[1] == 'u') {
-		int code = hex_number(text + 2, 4);
+		int code = parse_hex(text + 2, 4);
 		if (code >= 0) {
 			*ret_len = 6;
 			return code;
@@ -106,7 +107,7 @@ static int json_escape(const char *text, size_t *ret_len)
 static int next_byte(const char *text, enum form form, size_t *ret_len)
 {
 	if (form == FORM_PERCENT && text[0] == '%') {
-		int byte = hex_number(text + 1, 2);
+		int byte = parse_hex(text + 1, 2);
 		if (byte >= 0) {
 			*ret_len = 3;
 			return byte;
@@ -147,7 +148,8 @@ static size_t match_any(const struct log *log, const char *text)
 	return longest;
 }
 
-void log_redact(const struct log *log, char *text, size_t size)
+/* Under the lock. */
+static void redact(const struct log *log, char *text, size_t size)
 {
 	size_t out = 0;
 	const char *from = text;
@@ -173,6 +175,13 @@ void log_redact(const struct log *log, char *text, size_t size)
 		from += len;
 	}
 	text[out] = '\0';
+}
+
+void log_redact(struct log *log, char *text, size_t size)
+{
+	pthread_mutex_lock(&log->lock);
+	redact(log, text, size);
+	pthread_mutex_unlock(&log->lock);
 }
 
 static void put(struct line *line, const char *bytes, size_t len)
@@ -273,12 +282,14 @@ static void write_line(int fd, const char *bytes, size_t len)
 	errno = saved;
 }
 
-static void log_text(const struct log *log, enum log_level level, const char *text)
+static void log_text(struct log *log, enum log_level level, const char *text)
 {
 	struct line line;
 
 	line.len = 0;
 	line.full = false;
+	/* also while writing: a pipe takes a long line in pieces */
+	pthread_mutex_lock(&log->lock);
 	put_head(log, &line, level);
 	put_text(log, &line, text);
 	if (line.full) {
@@ -287,10 +298,11 @@ static void log_text(const struct log *log, enum log_level level, const char *te
 	}
 	line.bytes[line.len++] = '\n';
 	write_line(log->fd, line.bytes, line.len);
+	pthread_mutex_unlock(&log->lock);
 }
 
 /* The text is made whole before it is cut, so that no half of a secret remains at the cut. */
-__attribute__((format(printf, 3, 0))) static void log_va(const struct log *log, enum log_level level,
+__attribute__((format(printf, 3, 0))) static void log_va(struct log *log, enum log_level level,
 							   const char *format, va_list args)
 {
 	char small[1024];

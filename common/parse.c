@@ -186,3 +186,25 @@ bool parse_aws_id(const char *text, const char *prefix)
 	size_t digits = strspn(text + prefix_len, "0123456789abcdef");
 	return text[prefix_len + digits] == '\0' && (digits == 8 || digits == 17);
 }
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int parse_hex(const char *text, size_t count)
+{
+	int number = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int digit = hex_value(text[i]);
+		if (digit < 0)
+			return -1;
+		number = number * 16 + digit;
+	}
+	return number;
+}

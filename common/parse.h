@@ -17,5 +17,8 @@ bool parse_iso8601(const char *text, int64_t *ret_seconds);
 bool parse_http_date(const char *text, int64_t *ret_seconds);
 /* A resource id such as vol-0123456789abcdef0: the prefix ("vol-"), then 8 or 17 lower-case hex digits. */
 bool parse_aws_id(const char *text, const char *prefix);
+/* The number that the first count (at most 7) characters make as hexadecimal digits, -1 when they are none. Stops at the
+ * text's end. */
+int parse_hex(const char *text, size_t count);
 
 #endif

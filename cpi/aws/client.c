@@ -1,88 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The call loop: attempts, waits between them, the repair of clock and credentials, looking up what a lost answer left
- * open, and the one log line. What an attempt is made of is query.c's; what is repeated is retry.c's. */
+/* The call loop: attempts, waits between them, looking up what a lost answer left open, and the one log line. What an
+ * attempt is made of is query.c's, what it is signed with identity.c's; what is repeated is retry.c's. */
 #include "cpi/aws/client.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/log.h"
-#include "cpi/aws/credentials/credentials.h"
 #include "cpi/aws/endpoint.h"
+#include "cpi/aws/identity.h"
 #include "cpi/aws/query.h"
 #include "cpi/aws/retry.h"
 
-#define CLIENT_ARENA ((size_t)4 * 1024 * 1024)
 #define ATTEMPT_ARENA (XML_MAX_BYTES + (size_t)16 * 1024 * 1024)
-#define CLOCK_SKEW_S 240 /* AWS refuses from five minutes on */
 
 struct aws_client {
 	struct runtime *runtime;
 	const struct aws_settings *settings;
-	struct arena *arena; /* credentials, for as long as the client lives: the log refers to them */
-	struct credentials credentials;
-	bool has_credentials;
-	const char *secrets[LOG_MAX_SECRETS]; /* that the log got from us */
-	size_t n_secrets;
-	int64_t clock_offset_s; /* AWS's clock, as seen from ours */
+	struct identity *identity;
+	atomic_uint throttles;
 };
 
 int aws_client_new(struct runtime *runtime, const struct aws_settings *settings, struct aws_client **ret_client,
 		   struct error *err)
 {
 	struct aws_client *client = calloc(1, sizeof(*client));
-	struct arena *arena = arena_new(CLIENT_ARENA);
 
-	if (client == NULL || arena == NULL) {
-		arena_free(arena);
-		free(client);
+	if (client == NULL)
 		return error_nomem(err);
+	if (identity_new(runtime, settings, &client->identity, err) != 0) {
+		free(client);
+		return -1;
 	}
 	client->runtime = runtime;
 	client->settings = settings;
-	client->arena = arena;
 	*ret_client = client;
 	return 0;
-}
-
-static bool is_ours(const struct aws_client *client, const char *secret)
-{
-	for (size_t i = 0; i < client->n_secrets; i++) {
-		if (client->secrets[i] == secret)
-			return true;
-	}
-	return false;
-}
-
-/* The log borrows its secrets: those that are about to go away must be gone from it first. */
-static void withdraw_secrets(struct aws_client *client)
-{
-	struct log *log = client->runtime->log;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < log->n_secrets; i++) {
-		if (!is_ours(client, log->secrets[i]))
-			log->secrets[kept++] = log->secrets[i];
-	}
-	log->n_secrets = kept;
-}
-
-static void remember_secrets(struct aws_client *client, size_t known_before)
-{
-	const struct log *log = client->runtime->log;
-
-	for (size_t i = known_before; i < log->n_secrets && client->n_secrets < LOG_MAX_SECRETS; i++)
-		client->secrets[client->n_secrets++] = log->secrets[i];
 }
 
 void aws_client_free(struct aws_client *client)
 {
 	if (client == NULL)
 		return;
-	withdraw_secrets(client);
-	arena_free(client->arena);
+	identity_free(client->identity);
 	free(client);
 }
 
@@ -91,48 +54,20 @@ struct runtime *aws_client_runtime(struct aws_client *client)
 	return client->runtime;
 }
 
-static int64_t now_s(const struct aws_client *client)
+unsigned aws_client_throttles(struct aws_client *client)
 {
-	const struct clock *clock = client->runtime->clock;
-
-	return clock->wall_us(clock->self) / 1000000 + client->clock_offset_s;
-}
-
-static int need_credentials(struct aws_client *client, struct error *err)
-{
-	struct credentials_context context = {
-		.runtime = client->runtime,
-		.settings = client->settings,
-		.arena = client->arena,
-	};
-	struct credentials fresh;
-
-	if (client->has_credentials && !credentials_expiring(&client->credentials, now_s(client)))
-		return 0;
-	struct error failure = { 0 };
-	size_t known_before = client->runtime->log->n_secrets;
-	int result = credentials_load(&context, &fresh, &failure);
-	remember_secrets(client, known_before);
-	if (result != 0) {
-		bool usable = client->has_credentials && client->credentials.expires_at > now_s(client);
-		if (usable)
-			return 0; /* tried again at the next call */
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	client->credentials = fresh;
-	client->has_credentials = true;
-	return 0;
+	return client->throttles;
 }
 
 int aws_client_identity(struct aws_client *client, const char **ret_access_key_id, const char **ret_source,
 			struct error *err)
 {
-	if (need_credentials(client, err) != 0)
+	struct identity_use use;
+
+	if (identity_get(client->identity, &use, err) != 0)
 		return -1;
-	*ret_access_key_id = client->credentials.access_key_id;
-	*ret_source = client->credentials.source;
+	*ret_access_key_id = use.credentials.access_key_id;
+	*ret_source = use.credentials.source;
 	return 0;
 }
 
@@ -155,6 +90,7 @@ struct calling {
 	struct arena *arena;   /* the caller's */
 	struct arena *scratch; /* emptied before each attempt */
 	struct retry retry;
+	struct identity_use use;    /* of the last attempt */
 	struct query_answer answer; /* the last one */
 	unsigned attempts;
 	int64_t waited_ms;
@@ -166,51 +102,44 @@ struct calling {
 static int attempt(struct calling *calling, const struct xml_node **ret_root, struct error *err)
 {
 	struct aws_client *client = calling->client;
+	const struct aws_service *service = calling->call->service;
 	struct endpoint endpoint;
 
 	calling->attempts++;
 	calling->answer = (struct query_answer){ 0 };
 	arena_reset(calling->scratch);
-	if (need_credentials(client, err) != 0 ||
-	    endpoint_find(client->settings, calling->call->service->name, calling->scratch, &endpoint, err) != 0)
+	if (identity_get(client->identity, &calling->use, err) != 0 ||
+	    endpoint_find(client->settings, service->endpoint == NULL ? service->name : service->endpoint,
+			  calling->scratch, &endpoint, err) != 0)
 		return -1;
 	struct query query = {
 		.runtime = client->runtime,
 		.call = calling->call,
 		.endpoint = &endpoint,
-		.credentials = &client->credentials,
+		.credentials = &calling->use.credentials,
 		.ca_file = client->settings->ca_file,
-		.time = now_s(client),
+		.time = identity_now_s(client->identity, &calling->use),
 	};
 	return query_send(&query, calling->scratch, calling->arena, &calling->answer, ret_root, err);
 }
 
-/* Takes AWS's clock where ours is wrong. true when signing again makes sense. */
-static bool repair_clock(struct calling *calling)
+/* Once each: whether another attempt with another time or other credentials makes sense. */
+static bool repair(struct calling *calling, const struct error *failure)
 {
-	struct aws_client *client = calling->client;
-	int64_t off = calling->answer.date - now_s(client);
+	struct identity *identity = calling->client->identity;
+	enum retry_class class = retry_classify(failure);
+	bool expired = class == RETRY_EXPIRED || strcmp(failure->aws_code, "RequestExpired") == 0;
 
-	if (calling->clock_repaired || calling->answer.date == 0 || (off <= CLOCK_SKEW_S && off >= -CLOCK_SKEW_S))
-		return false;
-	calling->clock_repaired = true;
-	client->clock_offset_s += off;
-	log_debug(client->runtime->log, "this machine's clock is %lld s off AWS's: signing with AWS's time",
-		  (long long)-off);
-	return true;
-}
-
-/* A session that has expired before its time was up. Keys without an end come out of their source the same. */
-static bool renew_credentials(struct calling *calling, const struct error *failure)
-{
-	struct aws_client *client = calling->client;
-	bool expired = retry_classify(failure) == RETRY_EXPIRED || strcmp(failure->aws_code, "RequestExpired") == 0;
-
-	if (!expired || calling->credentials_renewed || client->credentials.expires_at == 0)
-		return false;
-	calling->credentials_renewed = true;
-	client->credentials.expires_at = 1; /* so that need_credentials loads them again */
-	return true;
+	if (class == RETRY_CLOCK_SKEW && !calling->clock_repaired &&
+	    identity_repair_clock(identity, &calling->use, calling->answer.date)) {
+		calling->clock_repaired = true;
+		return true;
+	}
+	if (expired && !calling->credentials_renewed && identity_renew(identity, &calling->use)) {
+		calling->credentials_renewed = true;
+		return true;
+	}
+	return false;
 }
 
 static int wait_before_retry(struct calling *calling, int64_t delay_ms, const struct error *failure, struct error *err)
@@ -276,9 +205,9 @@ static int repeat(struct calling *calling, const struct xml_node **ret_root, str
 		if (retry_outcome_unknown(failure))
 			calling->outcome_open = true;
 		enum retry_class class = retry_classify(failure);
-		if (class == RETRY_CLOCK_SKEW && repair_clock(calling))
-			continue;
-		if (renew_credentials(calling, failure))
+		if (class == RETRY_THROTTLE)
+			calling->client->throttles++;
+		if (repair(calling, failure))
 			continue;
 		if (!retry_next(&calling->retry, class, calling->answer.retry_after, &delay))
 			return give_up(calling, failure);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One signed call to an AWS Query API: endpoint, credentials, signature, sending, retries, and the error that came
- * back. Knows services and actions by name only. */
+ * back. Knows services and actions by name only. Several threads may call with one client at the same time, each with
+ * parameters of its own. */
 #ifndef CPI_AWS_CLIENT_H
 #define CPI_AWS_CLIENT_H
 
@@ -37,11 +38,14 @@ int aws_client_new(struct runtime *runtime, const struct aws_settings *settings,
 		   struct error *err);
 void aws_client_free(struct aws_client *client);
 struct runtime *aws_client_runtime(struct aws_client *client);
+/* How often so far AWS has put off one of this client's calls because the account asks too much. */
+unsigned aws_client_throttles(struct aws_client *client);
 
 /* Names of the service as the signature has it, and its API version. */
 struct aws_service {
-	const char *name;    /* "ec2", "sts", "elasticloadbalancing" */
-	const char *version; /* "2016-11-15" */
+	const char *name;     /* "ec2", "sts", "elasticloadbalancing" */
+	const char *version;  /* "2016-11-15" */
+	const char *endpoint; /* endpoint_find's name for it, where that differs ("elasticloadbalancingv2") */
 };
 
 /* Parameters of a Query call, percent-encoded as they are added. */

@@ -40,6 +40,7 @@ static const struct {
 } variables[] = {
 	{ "ec2", "AWS_ENDPOINT_URL_EC2" },
 	{ "elasticloadbalancing", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING" },
+	{ "elasticloadbalancingv2", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2" },
 	{ "sts", "AWS_ENDPOINT_URL_STS" },
 	{ "ebs", "AWS_ENDPOINT_URL_EBS" },
 };
@@ -71,11 +72,17 @@ static int check_region(const char *region, struct error *err)
 	return 0;
 }
 
+/* Two services under one host name: only the variables tell them apart. */
+static const char *host_name_of(const char *service)
+{
+	return strcmp(service, "elasticloadbalancingv2") == 0 ? "elasticloadbalancing" : service;
+}
+
 static struct override find_override(const struct aws_settings *settings, const char *service)
 {
 	if (strcmp(service, "ec2") == 0 && settings->ec2_endpoint != NULL)
 		return (struct override){ settings->ec2_endpoint, "aws.ec2_endpoint" };
-	if (strcmp(service, "elasticloadbalancing") == 0 && settings->elb_endpoint != NULL)
+	if (strcmp(host_name_of(service), "elasticloadbalancing") == 0 && settings->elb_endpoint != NULL)
 		return (struct override){ settings->elb_endpoint, "aws.elb_endpoint" };
 	if (environment_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
 		return (struct override){ NULL, NULL };
@@ -234,7 +241,7 @@ int endpoint_find(const struct aws_settings *settings, const char *service, stru
 		return error_set(err, ERROR_CONFIG,
 				 "no region is configured: set aws.region, or AWS_REGION in the environment");
 	const struct partition *partition = partition_of(region);
-	const char *host = arena_printf(arena, "%s.%s.%s", service, region,
+	const char *host = arena_printf(arena, "%s.%s.%s", host_name_of(service), region,
 					settings->dualstack ? partition->dualstack_suffix : partition->suffix);
 	if (host == NULL)
 		return error_nomem(err);

@@ -15,10 +15,11 @@ struct endpoint {
 	const char *region; /* to sign for */
 };
 
-/* The endpoint of a service ("ec2", "elasticloadbalancing", "sts", "ebs"). The first that is there: ec2_endpoint or
- * elb_endpoint; AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL (neither when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is
- * true); the region's partition. An endpoint without a region: the one in its host name, else us-east-1. Texts are in
- * the arena. ERROR_CONFIG names what is wrong: no region, a region or URL that cannot be one. */
+/* The endpoint of a service ("ec2", "elasticloadbalancing", "elasticloadbalancingv2", "sts", "ebs"). The first that is
+ * there: ec2_endpoint, or elb_endpoint for both kinds of load balancers; AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL
+ * (neither when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true); the region's partition. An endpoint without a region: the
+ * one in its host name, else us-east-1. Texts are in the arena. ERROR_CONFIG names what is wrong: no region, a region or
+ * URL that cannot be one. */
 int endpoint_find(const struct aws_settings *settings, const char *service, struct arena *arena,
 		  struct endpoint *ret_endpoint, struct error *err);
 

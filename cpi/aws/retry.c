@@ -14,7 +14,7 @@
 
 static const char *const throttle_codes[] = { "RequestLimitExceeded", "EC2ThrottledException",
 					      "TooManyRequestsException", "SlowDown",
-					      "ConcurrentLimitExceededException" };
+					      "ConcurrentLimitExceededException", "DependencyThrottle" };
 static const char *const transient_codes[] = { "InternalError", "InternalFailure", "InternalServerError",
 					       "InternalServerException", "ServiceUnavailable",
 					       "ServiceUnavailableException", "Unavailable", "RequestTimeout",
@@ -52,15 +52,21 @@ bool retry_is_not_found(const char *aws_code)
 	       strcmp(aws_code, "InvalidAMIID.Unavailable") == 0;
 }
 
+bool retry_is_denied(const char *aws_code)
+{
+	return is_one_of(aws_code, denial_codes, COUNT(denial_codes));
+}
+
 /* No room in the zone: comes as a server error too, and does not pass within a call's time. */
 static bool is_capacity(const char *code)
 {
-	return starts_with(code, "Insufficient") && strstr(code, "Capacity") != NULL;
+	return (starts_with(code, "Insufficient") && strstr(code, "Capacity") != NULL) ||
+	       strcmp(code, "UnfulfillableCapacity") == 0;
 }
 
 static enum retry_class classify_answer(const char *code, int status)
 {
-	if (is_capacity(code) || is_one_of(code, denial_codes, COUNT(denial_codes)))
+	if (is_capacity(code) || retry_is_denied(code))
 		return RETRY_NEVER;
 	if (starts_with(code, "Throttl") || starts_with(code, "RequestThrottled") ||
 	    is_one_of(code, throttle_codes, COUNT(throttle_codes)) || status == 429)

@@ -28,6 +28,8 @@ enum retry_class {
 enum retry_class retry_classify(const struct error *err);
 /* Invalid*.NotFound and InvalidAMIID.Unavailable: the resource does not exist, or not yet. */
 bool retry_is_not_found(const char *aws_code);
+/* UnauthorizedOperation, AccessDenied …: the credentials are good, and have no right to this. */
+bool retry_is_denied(const char *aws_code);
 /* Whether the failed attempt may have taken effect all the same: no answer, half an answer, a server's error. */
 bool retry_outcome_unknown(const struct error *err);
 /* Milliseconds from a Retry-After header (seconds, or a date as seen from now); 0 for NULL and what is neither. */

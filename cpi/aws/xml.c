@@ -198,14 +198,21 @@ const char *xml_text(const struct xml_node *node, const char *name)
 	return child == NULL ? NULL : child->text;
 }
 
+static const struct xml_node *item_from(const struct xml_node *node)
+{
+	while (node != NULL && strcmp(node->name, "item") != 0 && strcmp(node->name, "member") != 0)
+		node = node->next;
+	return node;
+}
+
 const struct xml_node *xml_item(const struct xml_node *list)
 {
-	return xml_child(list, "item");
+	return list == NULL ? NULL : item_from(list->child);
 }
 
 const struct xml_node *xml_next_item(const struct xml_node *item)
 {
-	return named(item->next, "item");
+	return item_from(item->next);
 }
 
 size_t xml_count_items(const struct xml_node *list)

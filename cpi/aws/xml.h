@@ -32,7 +32,8 @@ int xml_parse(struct arena *arena, const char *text, size_t len, const struct xm
 const struct xml_node *xml_child(const struct xml_node *node, const char *name);
 /* The text of that child, NULL when there is no such child. */
 const char *xml_text(const struct xml_node *node, const char *name);
-/* The elements called "item" of a list, one after the other: xml_item(list) first, then xml_next_item(item). */
+/* The elements of a list, called "item" by EC2 and "member" by the other services, one after the other: xml_item(list)
+ * first, then xml_next_item(item). */
 const struct xml_node *xml_item(const struct xml_node *list);
 const struct xml_node *xml_next_item(const struct xml_node *item);
 /* How many of them there are; 0 for NULL. */

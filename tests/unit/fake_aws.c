@@ -15,19 +15,28 @@
 
 static int64_t monotonic_ms(void *self)
 {
-	return ((struct fake_aws *)self)->now_ms;
+	struct fake_aws *fake = self;
+
+	pthread_mutex_lock(&fake->lock);
+	int64_t now = fake->now_ms;
+	pthread_mutex_unlock(&fake->lock);
+	return now;
 }
 
 static int64_t wall_us(void *self)
 {
-	return FAKE_NOW * 1000000 + ((struct fake_aws *)self)->now_ms * 1000;
+	return FAKE_NOW * 1000000 + monotonic_ms(self) * 1000;
 }
 
 static int sleep_ms(void *self, int64_t ms, const struct cancel *cancel, struct error *err)
 {
+	struct fake_aws *fake = self;
+
 	if (cancel_check(cancel, err) != 0)
 		return -1;
-	((struct fake_aws *)self)->now_ms += ms;
+	pthread_mutex_lock(&fake->lock);
+	fake->now_ms += ms;
+	pthread_mutex_unlock(&fake->lock);
 	return 0;
 }
 
@@ -87,30 +96,58 @@ static int fail_as(struct error *err, enum error_kind kind, bool retryable, cons
 	return -1;
 }
 
+static bool is_action(const char *body, const char *action)
+{
+	char start[100];
+
+	snprintf(start, sizeof(start), "Action=%s&Version=", action);
+	return strncmp(body, start, strlen(start)) == 0;
+}
+
+static unsigned first_unused(const struct fake_aws *fake, const char *body)
+{
+	unsigned i = 0;
+
+	while (i < fake->n_script && (fake->used[i] || (fake->script[i].action != NULL &&
+							!is_action(body, fake->script[i].action))))
+		i++;
+	return i;
+}
+
+static const struct fake_answer *next_answer(struct fake_aws *fake, const struct http_request *request)
+{
+	unsigned number = fake->n_requests;
+
+	record(fake, request);
+	const char *body = fake->bodies[number];
+	unsigned i = fake->any_order ? first_unused(fake, body) : number;
+	if (i >= fake->n_script && !(fake->repeat_last && fake->n_script > 0))
+		fail_msg("request %u is beyond the script: %s", number, body);
+	if (i >= fake->n_script)
+		i = fake->n_script - 1;
+	fake->used[i] = true;
+	if (fake->script[i].action != NULL && !is_action(body, fake->script[i].action))
+		fail_msg("request %u is not %s: %s", number, fake->script[i].action, body);
+	fake->now_ms += 1;
+	return &fake->script[i];
+}
+
 static int perform(void *self, const struct http_request *request, const struct cancel *cancel, struct arena *arena,
 		   struct http_response *ret_response, struct error *err)
 {
 	struct fake_aws *fake = self;
-	unsigned i = fake->n_requests;
-	char action[100];
 
-	record(fake, request);
-	if (i >= fake->n_script && !(fake->repeat_last && fake->n_script > 0))
-		fail_msg("request %u is beyond the script: %s", i, fake->bodies[i]);
-	const struct fake_answer *script = &fake->script[i < fake->n_script ? i : fake->n_script - 1];
-	if (script->action != NULL) {
-		snprintf(action, sizeof(action), "Action=%s&Version=", script->action);
-		if (strncmp(fake->bodies[i], action, strlen(action)) != 0)
-			fail_msg("request %u is not %s: %s", i, script->action, fake->bodies[i]);
-	}
-	fake->now_ms += 1;
+	pthread_mutex_lock(&fake->lock);
+	const struct fake_answer *script = next_answer(fake, request);
+	if (script->way == FAKE_HANG)
+		fake->now_ms += request->timeout_ms;
+	pthread_mutex_unlock(&fake->lock);
 	switch (script->way) {
 	case FAKE_REFUSED:
 		return fail_as(err, ERROR_NETWORK, true, "connection refused");
 	case FAKE_CUT:
 		return fail_as(err, ERROR_NETWORK, true, "the answer ended too early");
 	case FAKE_HANG:
-		fake->now_ms += request->timeout_ms;
 		return fail_as(err, ERROR_TIMEOUT, true, "no answer in time");
 	case FAKE_TLS:
 		return fail_as(err, ERROR_NETWORK, false, "the certificate is not trusted");
@@ -130,6 +167,7 @@ static void no_close(void *self)
 void fake_aws_open(struct fake_aws *fake)
 {
 	*fake = (struct fake_aws){ 0 };
+	pthread_mutex_init(&fake->lock, NULL);
 	fake->clock = (struct clock){
 		.monotonic_ms = monotonic_ms,
 		.wall_us = wall_us,
@@ -166,6 +204,7 @@ void fake_aws_close(struct fake_aws *fake)
 	assert_int_equal(fake->log.n_secrets, 0);
 	cancel_close(&fake->cancel);
 	close(fake->log.fd);
+	pthread_mutex_destroy(&fake->lock);
 }
 
 void fake_aws_script(struct fake_aws *fake, struct fake_answer next)
@@ -197,6 +236,16 @@ bool fake_aws_sent(const struct fake_aws *fake, unsigned i, const char *paramete
 	snprintf(wanted, sizeof(wanted), "&%s&", parameter);
 	snprintf(with_end, sizeof(with_end), "&%s&", fake->bodies[i]);
 	return strstr(with_end, wanted) != NULL;
+}
+
+unsigned fake_aws_find(const struct fake_aws *fake, const char *action, unsigned nth)
+{
+	for (unsigned i = 0; i < fake->n_requests; i++) {
+		if (is_action(fake->bodies[i], action) && nth-- == 0)
+			return i;
+	}
+	fail_msg("no such request: %s", action);
+	return 0;
 }
 
 void fake_aws_log(const struct fake_aws *fake, char *text, size_t size)

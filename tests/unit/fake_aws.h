@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scripted AWS and a clock that only sleeping moves, for what stands on common/http.h and common/deadline.h. */
+/* A scripted AWS and a clock that only sleeping moves, for what stands on common/http.h and common/deadline.h. Requests may
+ * come from several threads at the same time (parallel_run); then any_order is what the script needs. */
 #ifndef TESTS_UNIT_FAKE_AWS_H
 #define TESTS_UNIT_FAKE_AWS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +34,9 @@ struct fake_aws {
 	struct fake_answer script[FAKE_MAX];
 	unsigned n_script;
 	bool repeat_last; /* the last answer for ever; else a request beyond the script fails the test */
+	bool any_order;   /* a request gets the first answer of its action that is not used yet */
+	bool used[FAKE_MAX];
+	pthread_mutex_t lock; /* over what requests and sleeping change */
 	unsigned n_requests;
 	char *bodies[FAKE_MAX]; /* of the requests, in order */
 	char *authorizations[FAKE_MAX];
@@ -59,6 +64,8 @@ void fake_aws_script(struct fake_aws *fake, struct fake_answer answer);
 const char *fake_aws_error(const char *code, const char *message);
 /* Whether request number i (from 0) has this parameter, as it is encoded ("VolumeId=vol-1"). */
 bool fake_aws_sent(const struct fake_aws *fake, unsigned i, const char *parameter);
+/* The number of the nth request (from 0) of that action; fails the test when there is none. */
+unsigned fake_aws_find(const struct fake_aws *fake, const char *action, unsigned nth);
 /* All that was logged so far, into text. */
 void fake_aws_log(const struct fake_aws *fake, char *text, size_t size);
 

@@ -10,14 +10,16 @@
 
 #include <cmocka.h>
 
+#include "common/parallel.h"
 #include "cpi/aws/retry.h"
 #include "tests/unit/fail_alloc.h"
 #include "tests/unit/fake_aws.h"
+#include "tests/unit/gather.h"
 
 #define GOOD "<?xml version=\"1.0\"?>\n<DescribeThingsResponse xmlns=\"x\"><requestId>req-ok</requestId><a>1</a>" \
 	     "</DescribeThingsResponse>"
 
-static const struct aws_service service = { "ec2", "2016-11-15" };
+static const struct aws_service service = { .name = "ec2", .version = "2016-11-15" };
 
 static int call_with(struct fake_aws *fake, struct aws_call call, struct error *err)
 {
@@ -561,6 +563,97 @@ static void test_credentials_that_run_out(void **state)
 	fake_aws_close(&fake);
 }
 
+static void test_throttles_are_counted(void **state)
+{
+	(void)state;
+	struct fake_aws fake;
+
+	fake_aws_open(&fake);
+	fake_aws_script(&fake, error_answer(503, "InternalError", "ill"));
+	fake_aws_script(&fake, error_answer(503, "RequestLimitExceeded", "slower"));
+	fake_aws_script(&fake, error_answer(400, "Throttling", "slower"));
+	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
+	assert_int_equal(aws_client_throttles(fake.client), 0);
+	assert_int_equal(call_plain(&fake, NULL), 0);
+	assert_int_equal(aws_client_throttles(fake.client), 2);
+	fake_aws_close(&fake);
+}
+
+#define THREADS 8
+
+/* The threads' attempts go in step: all first ones, then all second ones. */
+struct together {
+	struct fake_aws *fake;
+	struct http_transport inner;
+	struct gather gather;
+};
+
+static bool meet(struct together *together)
+{
+	return gather_meet(&together->gather, (gather_count(&together->gather) / THREADS + 1) * THREADS);
+}
+
+static int perform_together(void *self, const struct http_request *request, const struct cancel *cancel,
+			    struct arena *arena, struct http_response *ret_response, struct error *err)
+{
+	struct together *together = self;
+
+	if (!meet(together))
+		return error_set(err, ERROR_INTERNAL, "the calls do not overlap");
+	int result = together->inner.perform(together->inner.self, request, cancel, arena, ret_response, err);
+	return meet(together) ? result : -1;
+}
+
+static int call_task(void *self, struct error *err)
+{
+	return call_plain(((struct together *)self)->fake, err);
+}
+
+static void call_from_threads(struct together *together, struct fake_aws *fake)
+{
+	struct parallel_task tasks[THREADS];
+	struct error err = { 0 };
+
+	*together = (struct together){ .fake = fake, .inner = fake->http, .gather = GATHER_INIT };
+	fake->any_order = true;
+	fake->http.perform = perform_together;
+	fake->http.self = together;
+	for (unsigned i = 0; i < THREADS; i++)
+		tasks[i] = (struct parallel_task){ call_task, together };
+	if (parallel_run(tasks, THREADS, &err) != 0)
+		fail_msg("%s", err.message);
+	fake->http = together->inner;
+}
+
+static void test_calls_of_several_threads(void **state)
+{
+	(void)state;
+	struct together together;
+	struct fake_aws fake;
+	char text[32768];
+
+	fake_aws_open(&fake);
+	fake.settings.max_retries = 0;
+	for (unsigned i = 0; i < THREADS; i++) {
+		struct fake_answer skewed = error_answer(403, "RequestExpired", "clock?");
+		skewed.date = "Thu, 01 Jan 2026 01:00:00 GMT";
+		fake_aws_script(&fake, skewed);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
+	/* each has heard that the clock is wrong, and each is heard with the right one */
+	call_from_threads(&together, &fake);
+	for (unsigned i = 0; i < 2 * THREADS; i++) {
+		bool late = strncmp(fake.dates[i], "20260101T01", strlen("20260101T01")) == 0;
+		assert_int_equal(late, i >= THREADS);
+	}
+	fake_aws_log(&fake, text, sizeof(text));
+	const char *repaired = strstr(text, "clock is");
+	assert_non_null(repaired);
+	assert_null(strstr(repaired + 1, "clock is"));
+	fake_aws_close(&fake);
+}
+
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -608,6 +701,8 @@ int main(void)
 		cmocka_unit_test(test_time_scale),
 		cmocka_unit_test(test_identity_and_endpoint),
 		cmocka_unit_test(test_credentials_that_run_out),
+		cmocka_unit_test(test_throttles_are_counted),
+		cmocka_unit_test(test_calls_of_several_threads),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,40 @@ static void hex_is_lower_case(void **state)
 	assert_string_equal(hex, "");
 }
 
+static void base64_vectors(void **state)
+{
+	/* RFC 4648, 10 */
+	static const char *const texts[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	static const uint8_t high[] = { 0xff, 0xfe, 0xfb };
+	char text[BASE64_SIZE(6)];
+
+	(void)state;
+	for (size_t len = 0; len <= 6; len++) {
+		memset(text, 'x', sizeof(text));
+		digest_base64("foobar", len, text);
+		assert_string_equal(text, texts[len]);
+		assert_int_equal(BASE64_SIZE(len), strlen(texts[len]) + 1);
+	}
+	digest_base64(high, sizeof(high), text);
+	assert_string_equal(text, "//77");
+	digest_base64(NULL, 0, text);
+	assert_string_equal(text, "");
+}
+
+static void base64_of_much(void **state)
+{
+	static char data[10000];
+	static char text[BASE64_SIZE(sizeof(data))];
+
+	(void)state;
+	memset(data, 'a', sizeof(data));
+	digest_base64(data, sizeof(data), text);
+	assert_int_equal(strlen(text), BASE64_SIZE(sizeof(data)) - 1);
+	for (size_t i = 0; i + 4 < strlen(text); i += 4)
+		assert_memory_equal(text + i, "YWFh", 4);
+	assert_string_equal(text + strlen(text) - 4, "YQ==");
+}
+
 static void random_bytes_differ(void **state)
 {
 	uint8_t one[32] = { 0 };
@@ -174,6 +208,7 @@ int main(void)
 		cmocka_unit_test(too_long_a_key),      cmocka_unit_test(hex_is_lower_case),
 		cmocka_unit_test(random_bytes_differ), cmocka_unit_test(uuid_is_version_4),
 		cmocka_unit_test(no_memory),
+		cmocka_unit_test(base64_vectors),      cmocka_unit_test(base64_of_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

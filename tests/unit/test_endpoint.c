@@ -14,6 +14,7 @@
 
 static const char *const variables[] = { "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_STS",
 					 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING",
+					 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
 					 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" };
 
 static int clean_environment(void **state)
@@ -83,6 +84,8 @@ static void test_partitions(void **state)
 	struct aws_settings settings = { .region = "eu-west-1" };
 	expect(&settings, "sts", "https://sts.eu-west-1.amazonaws.com/", "sts.eu-west-1.amazonaws.com", "eu-west-1");
 	expect(&settings, "elasticloadbalancing", "https://elasticloadbalancing.eu-west-1.amazonaws.com/",
+	       "elasticloadbalancing.eu-west-1.amazonaws.com", "eu-west-1");
+	expect(&settings, "elasticloadbalancingv2", "https://elasticloadbalancing.eu-west-1.amazonaws.com/",
 	       "elasticloadbalancing.eu-west-1.amazonaws.com", "eu-west-1");
 }
 
@@ -154,12 +157,17 @@ static void test_order_of_overrides(void **state)
 	setenv("AWS_ENDPOINT_URL_EC2", "http://ec2:2", 1);
 	expect(&settings, "ec2", "http://ec2:2/", "ec2:2", "eu-west-1");
 	expect(&settings, "sts", "http://all:1/", "all:1", "eu-west-1");
+	setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING", "http://classic:5", 1);
+	setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "http://v2:6", 1);
+	expect(&settings, "elasticloadbalancing", "http://classic:5/", "classic:5", "eu-west-1");
+	expect(&settings, "elasticloadbalancingv2", "http://v2:6/", "v2:6", "eu-west-1");
 	setenv("AWS_ENDPOINT_URL_EC2", "", 1);
 	expect(&settings, "ec2", "http://all:1/", "all:1", "eu-west-1");
 	settings.ec2_endpoint = "http://configured:3";
 	settings.elb_endpoint = "http://elb:4";
 	expect(&settings, "ec2", "http://configured:3/", "configured:3", "eu-west-1");
 	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
+	expect(&settings, "elasticloadbalancingv2", "http://elb:4/", "elb:4", "eu-west-1");
 	settings.ec2_endpoint = NULL;
 	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE", 1);
 	expect(&settings, "ec2", "https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com", "eu-west-1");

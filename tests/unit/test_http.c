@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "common/http.h"
+#include "common/parallel.h"
 #include "tests/unit/fail_alloc.h"
+#include "tests/unit/gather.h"
 #include "tests/unit/http_server.h"
 
 struct fixture {
@@ -503,6 +505,132 @@ static void a_bad_proxy_is_not_quoted(void **state)
 	}
 }
 
+#define THREADS 6
+
+/* One thread's exchange, and what came of it. */
+struct asking {
+	struct fixture *fixture;
+	const char *url;
+	char body[64]; /* sent, and to come back */
+	struct http_response response;
+	struct error err;
+	int result;
+};
+
+static int ask(void *self, struct error *err)
+{
+	struct asking *asking = self;
+	struct http_request request = { .method = "POST", .url = asking->url, .body = asking->body,
+					.body_len = strlen(asking->body), .max_answer = 10000 };
+	struct http_transport *http = &asking->fixture->http;
+
+	(void)err;
+	asking->result = http->perform(http->self, &request, &asking->fixture->cancel, asking->fixture->arena,
+				       &asking->response, &asking->err);
+	return 0;
+}
+
+/* Asks the servers in turn, all at the same time. */
+static void ask_all(struct fixture *fixture, struct http_server *const *servers, size_t n_servers,
+		    struct asking *askings)
+{
+	struct parallel_task tasks[THREADS];
+
+	for (unsigned i = 0; i < THREADS; i++) {
+		askings[i] = (struct asking){ .fixture = fixture };
+		askings[i].url = arena_strdup(fixture->arena, http_server_url(servers[i % n_servers], "/"));
+		snprintf(askings[i].body, sizeof(askings[i].body), "body of thread %u", i);
+		tasks[i] = (struct parallel_task){ ask, &askings[i] };
+	}
+	assert_int_equal(parallel_run(tasks, THREADS, NULL), 0);
+}
+
+static unsigned connection_of(const struct http_response *response)
+{
+	return (unsigned)strtoul(http_header_value(response, "Connection-Number"), NULL, 10);
+}
+
+/* Answers when a whole round of requests has come. */
+static bool echo_together(struct http_server *server, const struct http_server_request *request, void *context)
+{
+	struct gather *gather = context;
+	/* of the second round, the first comes after the last of the first round */
+	unsigned round = gather_count(gather) / THREADS + 1;
+
+	return gather_meet(gather, round * THREADS) && echo(server, request, NULL);
+}
+
+static void several_at_the_same_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct gather gather = GATHER_INIT;
+	struct http_server *server = http_server_start(echo_together, &gather);
+	struct asking askings[THREADS];
+
+	for (unsigned round = 0; round < 3; round++) {
+		unsigned taken[THREADS] = { 0 };
+		ask_all(fixture, &server, 1, askings);
+		for (unsigned i = 0; i < THREADS; i++) {
+			if (askings[i].result != 0)
+				fail_msg("%s", askings[i].err.message);
+			assert_non_null(strstr(askings[i].response.body, askings[i].body));
+			/* the connections of the first round, each used by one at a time */
+			assert_in_range(connection_of(&askings[i].response), 0, THREADS - 1);
+			taken[connection_of(&askings[i].response)]++;
+		}
+		for (unsigned i = 0; i < THREADS; i++)
+			assert_int_equal(taken[i], 1);
+	}
+	http_server_stop(server);
+}
+
+/* Each finds the connections to its own server again. */
+static void several_servers(void **state)
+{
+	struct fixture *fixture = *state;
+	struct gather gather = GATHER_INIT;
+	struct http_server *servers[2] = { http_server_start(echo_together, &gather),
+					   http_server_start(echo_together, &gather) };
+	struct asking askings[THREADS];
+
+	for (unsigned round = 0; round < 5; round++) {
+		ask_all(fixture, servers, 2, askings);
+		for (unsigned i = 0; i < THREADS; i++) {
+			assert_int_equal(askings[i].result, 0);
+			assert_in_range(connection_of(&askings[i].response), 0, THREADS / 2 - 1);
+		}
+	}
+	http_server_stop(servers[0]);
+	http_server_stop(servers[1]);
+}
+
+/* Signals the process when all are waiting for their answers. */
+static bool raise_when_all_hang(struct http_server *server, const struct http_server_request *request, void *context)
+{
+	(void)server;
+	if (gather_meet(context, THREADS) && request->number == THREADS - 1)
+		cancel_raise(for_handler, SIGTERM);
+	http_server_hang(request);
+	return false;
+}
+
+static void cancelled_while_several_hang(void **state)
+{
+	struct fixture *fixture = *state;
+	struct gather gather = GATHER_INIT;
+	struct asking askings[THREADS];
+
+	for_handler = &fixture->cancel;
+	struct http_server *server = http_server_start(raise_when_all_hang, &gather);
+	ask_all(fixture, &server, 1, askings);
+	for (unsigned i = 0; i < THREADS; i++) {
+		assert_int_equal(askings[i].result, -1);
+		assert_int_equal(askings[i].err.kind, ERROR_CANCELLED);
+	}
+	assert_int_equal(http_server_requests(server), THREADS);
+	http_server_stop(server);
+}
+
 static void no_memory(void **state)
 {
 	static char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n\r\nhello";
@@ -559,6 +687,9 @@ int main(void)
 		TEST(a_lost_answer_is_not_repeated),
 		TEST(proxies),
 		TEST(a_bad_proxy_is_not_quoted),
+		TEST(several_at_the_same_time),
+		TEST(several_servers),
+		TEST(cancelled_while_several_hang),
 		TEST(no_memory),
 		TEST(closed_twice),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines: their form to the letter, escaping, cutting, secrets in every spelling, descriptors that
- * do not take them. */
+ * do not take them, several threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,9 @@
 
 #include "common/io.h"
 #include "common/log.h"
+#include "common/parallel.h"
 #include "tests/unit/fail_alloc.h"
+#include "tests/unit/gather.h"
 
 #define KEY "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
@@ -273,6 +275,106 @@ static void many_secrets(void **state)
 	assert_string_equal(text(fixture), "<redacted>");
 }
 
+static void secrets_are_forgotten_with_their_arena(void **state)
+{
+	struct fixture *fixture = *state;
+	CLEANUP_ARENA struct arena *arena = arena_new(10000);
+	CLEANUP_ARENA struct arena *other = arena_new(10000);
+
+	log_add_secret(&fixture->log, arena_strdup(arena, "gone-one"));
+	log_add_secret(&fixture->log, "of-nobody");
+	log_add_secret(&fixture->log, arena_strdup(arena, "gone-two"));
+	log_add_secret(&fixture->log, arena_strdup(other, "others"));
+	log_forget_secrets(&fixture->log, arena);
+	assert_int_equal(fixture->log.n_secrets, 2);
+	log_info(&fixture->log, "gone-one of-nobody gone-two others");
+	assert_string_equal(text(fixture), "gone-one <redacted> gone-two <redacted>");
+}
+
+#define WRITERS 6
+#define LINES 60
+#define LINE_LEN 9000 /* a pipe takes 4096 bytes in one piece */
+
+struct writer {
+	struct fixture *fixture;
+	struct gather *gather;
+	char letter;
+};
+
+static int write_lines(void *self, struct error *err)
+{
+	struct writer *writer = self;
+	char longer[LINE_LEN + 1];
+
+	(void)err;
+	memset(longer, writer->letter, LINE_LEN);
+	longer[LINE_LEN] = '\0';
+	if (!gather_meet(writer->gather, WRITERS + 2))
+		return -1;
+	for (unsigned i = 0; i < LINES; i++)
+		log_info(&writer->fixture->log, "%s", longer);
+	return 0;
+}
+
+/* Secrets come and go while others write. */
+static int change_secrets(void *self, struct error *err)
+{
+	struct writer *writer = self;
+	struct log *log = &writer->fixture->log;
+
+	(void)err;
+	if (!gather_meet(writer->gather, WRITERS + 2))
+		return -1;
+	for (unsigned i = 0; i < 500; i++) {
+		CLEANUP_ARENA struct arena *arena = arena_new(1000);
+		char copy[40] = "this is hush-hush";
+		log_add_secret(log, arena_strdup(arena, "hush-hush"));
+		log_redact(log, copy, sizeof(copy));
+		log_forget_secrets(log, arena);
+		if (strcmp(copy, "this is <redacted>") != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Whole lines of one letter each; ends when all have come. */
+static int read_lines(void *self, struct error *err)
+{
+	struct writer *writer = self;
+	FILE *lines = fdopen(dup(writer->fixture->read_fd), "r");
+	char line[LINE_LEN + 200];
+	int result = 0;
+
+	(void)err;
+	if (lines == NULL || fcntl(fileno(lines), F_SETFL, 0) != 0 || !gather_meet(writer->gather, WRITERS + 2))
+		return -1;
+	for (unsigned ends = 0; ends < WRITERS * LINES && fgets(line, sizeof(line), lines) != NULL;) {
+		const char *text = strstr(line, "-- : ");
+		size_t same = text == NULL ? 0 : strspn(text + 5, (char[]){ text[5], '\0' });
+		if (same != LINE_LEN || strcmp(text + 5 + same, "\n") != 0)
+			result = -1;
+		ends += strchr(line, '\n') != NULL;
+	}
+	fclose(lines);
+	return result;
+}
+
+static void lines_of_several_threads(void **state)
+{
+	struct fixture *fixture = *state;
+	struct gather gather = GATHER_INIT;
+	struct writer writers[WRITERS + 2];
+	struct parallel_task tasks[WRITERS + 2];
+
+	for (unsigned i = 0; i < WRITERS + 2; i++) {
+		writers[i] = (struct writer){ fixture, &gather, (char)('a' + i) };
+		tasks[i] = (struct parallel_task){ write_lines, &writers[i] };
+	}
+	tasks[WRITERS].run = change_secrets;
+	tasks[WRITERS + 1].run = read_lines;
+	assert_int_equal(parallel_run(tasks, WRITERS + 2, NULL), 0);
+}
+
 static void descriptors_that_take_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -337,6 +439,7 @@ int main(void)
 		TEST(no_half_secret_at_the_cut), TEST(redacting_stays_within),
 		TEST(many_secrets),		 TEST(descriptors_that_take_nothing),
 		TEST(a_full_pipe),		 TEST(no_memory),
+		TEST(lines_of_several_threads),	 TEST(secrets_are_forgotten_with_their_arena),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,11 +213,25 @@ static void test_aws_id(void **state)
 	assert_false(parse_aws_id(NULL, "vol-"));
 }
 
+static void test_hex(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_hex("40", 2), 0x40);
+	assert_int_equal(parse_hex("aFrest", 2), 0xAF);
+	assert_int_equal(parse_hex("20AC", 4), 0x20AC);
+	assert_int_equal(parse_hex("0", 1), 0);
+	assert_int_equal(parse_hex("4", 2), -1);
+	assert_int_equal(parse_hex("g0", 2), -1);
+	assert_int_equal(parse_hex("-1", 2), -1);
+	assert_int_equal(parse_hex("", 1), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_u64),       cmocka_unit_test(test_i64),       cmocka_unit_test(test_iso8601),
 		cmocka_unit_test(test_calendar), cmocka_unit_test(test_http_date), cmocka_unit_test(test_aws_id),
+		cmocka_unit_test(test_hex),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

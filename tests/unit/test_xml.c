@@ -53,6 +53,12 @@ static void test_a_tree(void **state)
 	assert_string_equal(xml_text(item, "k"), "2");
 	assert_null(xml_next_item(item));
 	assert_null(xml_item(NULL));
+
+	/* as load balancers have it */
+	item = xml_item(parse(arena, "<R><x/><member>1</member><x/><member>2</member></R>"));
+	assert_string_equal(item->text, "1");
+	assert_string_equal(xml_next_item(item)->text, "2");
+	assert_null(xml_next_item(xml_next_item(item)));
 }
 
 static void test_text(void **state)
