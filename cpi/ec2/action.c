@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EC2's name and version, and paging. Signing, retries and errors are cpi/aws's; the fields are the typed calls'. */
+/* The name and version of EC2, removals, and paging. Signing, retries and errors are cpi/aws's; the fields are the
+ * typed calls'. */
 #include "cpi/ec2/action.h"
 
 #include <stdio.h>
@@ -8,13 +9,20 @@
 #include "cpi/ec2/params.h"
 
 #define MAX_PAGES 10000
+#define MAX_CLIENT_TOKEN 64
 
-static const struct aws_service ec2_service = { .name = "ec2", .version = "2016-11-15" };
+static const struct action_service ec2_service = {
+	.aws = { .name = "ec2", .version = "2016-11-15" },
+	.page_size = "MaxResults",
+	.token = "NextToken",
+	.next = "nextToken",
+};
 
 int action_call(struct ec2_client *ec2, struct aws_call call, struct arena *arena, const struct xml_node **ret_root,
 		struct error *err)
 {
-	call.service = &ec2_service;
+	if (call.service == NULL)
+		call.service = &ec2_service.aws;
 	return aws_call(ec2->aws, &call, arena, ret_root, err);
 }
 
@@ -28,17 +36,31 @@ int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err
 	return action_call(ec2, call, scratch, &root, err);
 }
 
-int action_remove(struct ec2_client *ec2, const struct action_removal *removal, const char *id, bool *ret_existed,
-		  struct error *err)
+int action_check_token(const char *action, const char *token, struct error *err)
 {
-	struct aws_params params PARAMS_CLEANUP;
-	struct error failure = { 0 };
-	char purpose[160];
+	if (token == NULL || *token == '\0' || strlen(token) > MAX_CLIENT_TOKEN)
+		return error_set(err, ERROR_INTERNAL, "%s needs a client token of 1 to %d characters", action,
+				 MAX_CLIENT_TOKEN);
+	return 0;
+}
 
-	aws_params_init(&params);
-	aws_params_add(&params, removal->id_name, id);
-	snprintf(purpose, sizeof(purpose), "%s %s", removal->what, id);
-	struct aws_call call = { .action = removal->action, .params = &params, .purpose = purpose };
+/* Called after an attempt whose answer was lost: if the next one finds nothing, that one has taken it away. */
+static int note_lost(void *self, struct error *err)
+{
+	bool *lost = self;
+
+	(void)err;
+	*lost = true;
+	return 0;
+}
+
+int action_remove_by(struct ec2_client *ec2, struct aws_call call, bool *ret_existed, struct error *err)
+{
+	struct error failure = { 0 };
+	bool lost = false;
+
+	call.settle = note_lost;
+	call.settle_self = &lost;
 	bool existed = action_plain(ec2, call, &failure) == 0;
 	if (!existed && !ec2_is_not_found(&failure)) {
 		if (err != NULL)
@@ -46,8 +68,21 @@ int action_remove(struct ec2_client *ec2, const struct action_removal *removal, 
 		return -1;
 	}
 	if (ret_existed != NULL)
-		*ret_existed = existed;
+		*ret_existed = existed || lost;
 	return 0;
+}
+
+int action_remove(struct ec2_client *ec2, const struct action_removal *removal, const char *id, bool *ret_existed,
+		  struct error *err)
+{
+	struct aws_params params PARAMS_CLEANUP;
+	char purpose[160];
+
+	aws_params_init(&params);
+	aws_params_add(&params, removal->id_name, id);
+	snprintf(purpose, sizeof(purpose), "%s %s", removal->what, id);
+	struct aws_call call = { .action = removal->action, .params = &params, .purpose = purpose };
+	return action_remove_by(ec2, call, ret_existed, err);
 }
 
 /* --- describe ----------------------------------------------------------------------------------------------------- */
@@ -91,13 +126,29 @@ static int read_items(struct listing *listing, const struct xml_node *set, struc
 	return 0;
 }
 
-static int read_page(struct listing *listing, const struct xml_node *root, struct error *err)
+static const struct action_service *service_of(const struct action_describe *describe)
+{
+	return describe->service == NULL ? &ec2_service : describe->service;
+}
+
+/* The element that holds the list and the next page's token. */
+static const struct xml_node *content_of(const struct xml_node *root, const struct action_describe *describe)
+{
+	char wrapper[128];
+
+	if (!service_of(describe)->wrapped)
+		return root;
+	snprintf(wrapper, sizeof(wrapper), "%sResult", describe->action);
+	return xml_child(root, wrapper);
+}
+
+static int read_page(struct listing *listing, const struct xml_node *content, struct error *err)
 {
 	const struct action_describe *describe = listing->describe;
-	const struct xml_node *set = xml_child(root, describe->set);
+	const struct xml_node *set = xml_child(content, describe->set);
 
 	if (set == NULL)
-		return error_set(err, ERROR_INVALID, "%s: EC2's answer lacks %s", describe->action, describe->set);
+		return error_set(err, ERROR_INVALID, "%s: AWS's answer lacks %s", describe->action, describe->set);
 	if (describe->inner_set == NULL)
 		return read_items(listing, set, err);
 	for (const struct xml_node *node = xml_item(set); node != NULL; node = xml_next_item(node)) {
@@ -110,6 +161,8 @@ static int read_page(struct listing *listing, const struct xml_node *root, struc
 static void page_params(struct aws_params *params, const struct action_describe *describe, struct ec2_ids ids,
 			struct ec2_filters filters, const char *token)
 {
+	const struct action_service *service = service_of(describe);
+
 	params_ids(params, describe->id_name, ids);
 	params_filters(params, filters);
 	if (describe->owner != NULL)
@@ -117,8 +170,8 @@ static void page_params(struct aws_params *params, const struct action_describe 
 	params_true(params, "IncludeDeprecated", describe->include_deprecated);
 	/* EC2 refuses a page size together with ids; without them, paging also draws on the larger bucket */
 	if (ids.count == 0)
-		params_u64(params, "MaxResults", describe->page_size);
-	aws_params_add(params, "NextToken", token);
+		params_u64(params, service->page_size, describe->page_size);
+	aws_params_add(params, service->token, token);
 }
 
 static void describe_purpose(char *purpose, size_t size, const struct action_describe *describe, struct ec2_ids ids,
@@ -150,19 +203,23 @@ static int describe_page(struct ec2_client *ec2, struct listing *listing, struct
 	page_params(&params, describe, ids, filters, token->len == 0 ? NULL : buf_text(token));
 	describe_purpose(purpose, sizeof(purpose), describe, ids, filters);
 	struct aws_call call = {
+		.service = &service_of(describe)->aws,
 		.action = describe->action,
 		.params = &params,
 		.purpose = purpose,
 		.created_by_us = describe->created_by_us,
 	};
-	if (action_call(ec2, call, scratch, &root, err) != 0 || read_page(listing, root, err) != 0)
+	if (action_call(ec2, call, scratch, &root, err) != 0)
 		return -1;
-	const char *next = xml_text(root, "nextToken");
+	const struct xml_node *content = content_of(root, describe);
+	if (read_page(listing, content, err) != 0)
+		return -1;
+	const char *next = xml_text(content, service_of(describe)->next);
 	if (next != NULL && *next != '\0' && strcmp(next, buf_text(token)) == 0)
-		return error_set(err, ERROR_INVALID, "%s: EC2 gives the same page again and again", describe->action);
+		return error_set(err, ERROR_INVALID, "%s: AWS gives the same page again and again", describe->action);
 	buf_reset(token);
 	buf_str(token, next == NULL ? "" : next);
-	return buf_check(token, "EC2's paging token", err);
+	return buf_check(token, "AWS's paging token", err);
 }
 
 int action_describe(struct ec2_client *ec2, struct arena *arena, const struct action_describe *describe,

@@ -49,5 +49,9 @@ struct ec2_client {
 /* true for InvalidVolume.NotFound, InvalidSnapshot.NotFound, InvalidAMIID.NotFound (and .Unavailable),
  * InvalidInstanceID.NotFound …: ERROR_AWS whose code says that the resource does not exist. */
 bool ec2_is_not_found(const struct error *err);
+/* true for UnauthorizedOperation and its like: the credentials have no right to the call. */
+bool ec2_is_denied(const struct error *err);
+/* true for IncorrectState and IncorrectInstanceState: the thing is not in a state in which the call can be done. */
+bool ec2_is_wrong_state(const struct error *err);
 
 #endif

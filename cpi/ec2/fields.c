@@ -14,16 +14,24 @@ static void fail(struct fields *fields, const char *name, enum fields_failure fa
 	fields->failure = failure;
 }
 
-const char *fields_text(struct fields *fields, const char *name)
+static const char *keep(struct fields *fields, const char *name, const char *text)
 {
-	const char *text = xml_text(fields->node, name);
-
 	if (text == NULL || *text == '\0')
 		return "";
 	const char *copy = arena_strdup(fields->arena, text);
 	if (copy == NULL)
 		fail(fields, name, FIELDS_NOMEM);
 	return copy == NULL ? "" : copy;
+}
+
+const char *fields_text(struct fields *fields, const char *name)
+{
+	return keep(fields, name, xml_text(fields->node, name));
+}
+
+const char *fields_own_text(struct fields *fields)
+{
+	return fields->node == NULL ? "" : keep(fields, fields->node->name, fields->node->text);
 }
 
 const char *fields_optional(struct fields *fields, const char *name)
@@ -61,7 +69,8 @@ bool fields_bool(struct fields *fields, const char *name)
 	return text != NULL && strcmp(text, "true") == 0;
 }
 
-void *fields_array(struct fields *fields, const struct xml_node *list, size_t size, size_t *ret_count)
+/* Zeroed, for as many structs as the list has items. */
+static void *make_room(struct fields *fields, const struct xml_node *list, size_t size, size_t *ret_count)
 {
 	size_t count = xml_count_items(list);
 
@@ -82,19 +91,31 @@ void fields_inherit(struct fields *fields, const struct fields *inner)
 		fail(fields, inner->failed, inner->failure);
 }
 
+void *fields_list(struct fields *fields, const char *name, size_t item_size,
+		  void (*read)(struct fields *fields, void *item), size_t *ret_count)
+{
+	const struct xml_node *list = xml_child(fields->node, name);
+	char *items = make_room(fields, list, item_size, ret_count);
+	const struct xml_node *node = xml_item(list);
+
+	for (size_t i = 0; i < *ret_count; i++, node = xml_next_item(node)) {
+		struct fields inner = { .arena = fields->arena, .node = node };
+		read(&inner, items + i * item_size);
+		fields_inherit(fields, &inner);
+	}
+	return items;
+}
+
+static void read_tag(struct fields *fields, void *item)
+{
+	*(struct ec2_tag *)item = (struct ec2_tag){ fields_text(fields, "key"), fields_text(fields, "value") };
+}
+
 struct ec2_tags fields_tags(struct fields *fields)
 {
-	const struct xml_node *list = xml_child(fields->node, "tagSet");
 	struct ec2_tags tags = { NULL, 0 };
-	struct ec2_tag *items = fields_array(fields, list, sizeof(*items), &tags.count);
-	const struct xml_node *item = xml_item(list);
 
-	for (size_t i = 0; i < tags.count; i++, item = xml_next_item(item)) {
-		struct fields tag = { .arena = fields->arena, .node = item };
-		items[i] = (struct ec2_tag){ .key = fields_text(&tag, "key"), .value = fields_text(&tag, "value") };
-		fields_inherit(fields, &tag);
-	}
-	tags.items = items;
+	tags.items = fields_list(fields, "tagSet", sizeof(struct ec2_tag), read_tag, &tags.count);
 	return tags;
 }
 
@@ -104,7 +125,7 @@ int fields_check(const struct fields *fields, const char *action, struct error *
 		return 0;
 	if (fields->failure == FIELDS_NOMEM)
 		return error_nomem(err);
-	return error_set(err, ERROR_INVALID, "%s: EC2's answer %s %s", action,
+	return error_set(err, ERROR_INVALID, "%s: AWS's answer %s %s", action,
 			 fields->failure == FIELDS_MISSING ? "lacks" : "has something that is no number as",
 			 fields->failed);
 }

@@ -23,6 +23,8 @@ struct fields {
 
 /* A copy in the arena; "" where the field is absent. Never NULL. */
 const char *fields_text(struct fields *fields, const char *name);
+/* The same of the element itself: an item of a list of texts. */
+const char *fields_own_text(struct fields *fields);
 /* NULL where the field is absent or empty. */
 const char *fields_optional(struct fields *fields, const char *name);
 /* Absent or empty is a failure. */
@@ -33,8 +35,10 @@ uint64_t fields_u64(struct fields *fields, const char *name);
 bool fields_bool(struct fields *fields, const char *name);
 /* The list "tagSet". */
 struct ec2_tags fields_tags(struct fields *fields);
-/* Zeroed room for as many structs as the list has items; *ret_count 0 where there is no list. */
-void *fields_array(struct fields *fields, const struct xml_node *list, size_t size, size_t *ret_count);
+/* The items of the list of that name, each read into a zeroed struct of item_size bytes; NULL and 0 where there are
+ * none. */
+void *fields_list(struct fields *fields, const char *name, size_t item_size,
+		  void (*read)(struct fields *fields, void *item), size_t *ret_count);
 /* Makes a failure of an inner element the outer one's. */
 void fields_inherit(struct fields *fields, const struct fields *inner);
 /* 0, or -1: ERROR_INVALID that names action and field, or ERROR_NOMEM. */

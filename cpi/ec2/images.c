@@ -18,8 +18,9 @@
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static void read_mapping(struct fields *fields, struct image_mapping *mapping)
+static void read_mapping(struct fields *fields, void *item)
 {
+	struct image_mapping *mapping = item;
 	struct fields ebs = { .arena = fields->arena, .node = xml_child(fields->node, "ebs") };
 
 	mapping->device_name = fields_optional(fields, "deviceName");
@@ -30,20 +31,6 @@ static void read_mapping(struct fields *fields, struct image_mapping *mapping)
 	mapping->encrypted = fields_bool(&ebs, "encrypted");
 	mapping->delete_on_termination = fields_bool(&ebs, "deleteOnTermination");
 	fields_inherit(fields, &ebs);
-}
-
-static void read_mappings(struct fields *fields, struct image *image)
-{
-	const struct xml_node *list = xml_child(fields->node, "blockDeviceMapping");
-	struct image_mapping *items = fields_array(fields, list, sizeof(*items), &image->n_mappings);
-	const struct xml_node *node = xml_item(list);
-
-	for (size_t i = 0; i < image->n_mappings; i++, node = xml_next_item(node)) {
-		struct fields inner = { .arena = fields->arena, .node = node };
-		read_mapping(&inner, &items[i]);
-		fields_inherit(fields, &inner);
-	}
-	image->mappings = items;
 }
 
 static void read_image(struct fields *fields, void *item)
@@ -60,7 +47,8 @@ static void read_image(struct fields *fields, void *item)
 	image->root_device_name = fields_text(fields, "rootDeviceName");
 	image->virtualization_type = fields_text(fields, "virtualizationType");
 	image->location = fields_text(fields, "imageLocation");
-	read_mappings(fields, image);
+	image->mappings = fields_list(fields, "blockDeviceMapping", sizeof(struct image_mapping), read_mapping,
+				      &image->n_mappings);
 	image->tags = fields_tags(fields);
 	fields_inherit(fields, &reason);
 }

@@ -8,7 +8,8 @@
 #include "cpi/ec2/action.h"
 #include "cpi/ec2/params.h"
 
-int tags_create(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tags tags, struct error *err)
+static int create(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tags tags, bool created_by_us,
+		  struct error *err)
 {
 	struct aws_params params PARAMS_CLEANUP;
 	char purpose[128];
@@ -19,14 +20,36 @@ int tags_create(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tag
 	params_ids(&params, "ResourceId", resources);
 	params_tags(&params, "Tag", tags);
 	snprintf(purpose, sizeof(purpose), "tags of %s", resources.items[0]);
-	/* what is tagged was made a moment ago as a rule, and the original waits for it too */
 	struct aws_call call = {
 		.action = "CreateTags",
 		.params = &params,
 		.purpose = purpose,
-		.created_by_us = true,
+		.created_by_us = created_by_us,
 	};
 	return action_plain(ec2, call, err);
+}
+
+int tags_create(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tags tags, struct error *err)
+{
+	/* what is tagged was made a moment ago as a rule, and the original waits for it too */
+	return create(ec2, resources, tags, true, err);
+}
+
+int tags_create_if_there(struct ec2_client *ec2, struct ec2_ids resources, struct ec2_tags tags, struct error *err)
+{
+	struct error failure = { 0 };
+
+	if (create(ec2, resources, tags, false, &failure) == 0 || ec2_is_not_found(&failure))
+		return 0;
+	if (err != NULL)
+		*err = failure;
+	return -1;
+}
+
+bool tags_are_refused(const struct error *failure)
+{
+	return failure->kind == ERROR_AWS && (strcmp(failure->aws_code, "TagLimitExceeded") == 0 ||
+					      strcmp(failure->aws_code, "InvalidParameterValue") == 0);
 }
 
 const char *tags_cut(struct arena *arena, const char *text, size_t max)

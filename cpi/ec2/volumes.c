@@ -8,7 +8,6 @@
 #include "cpi/ec2/action.h"
 #include "cpi/ec2/params.h"
 
-#define MAX_CLIENT_TOKEN 64
 #define PAGE_SIZE 500
 #define AVAILABLE_LIMIT_MS (10 * 60 * 1000)
 #define ATTACH_LIMIT_MS (10 * 60 * 1000)
@@ -16,26 +15,14 @@
 #define DELETE_LIMIT_MS (10 * 60 * 1000)
 #define NO_FILTERS ((struct ec2_filters){ NULL, 0 })
 
-static void read_attachment(struct fields *fields, struct volume_attachment *attachment)
+static void read_attachment(struct fields *fields, void *item)
 {
+	struct volume_attachment *attachment = item;
+
 	attachment->instance_id = fields_text(fields, "instanceId");
 	attachment->device = fields_text(fields, "device");
 	attachment->state = fields_text(fields, "status");
 	attachment->delete_on_termination = fields_bool(fields, "deleteOnTermination");
-}
-
-static void read_attachments(struct fields *fields, struct volume *volume)
-{
-	const struct xml_node *list = xml_child(fields->node, "attachmentSet");
-	struct volume_attachment *items = fields_array(fields, list, sizeof(*items), &volume->n_attachments);
-	const struct xml_node *node = xml_item(list);
-
-	for (size_t i = 0; i < volume->n_attachments; i++, node = xml_next_item(node)) {
-		struct fields inner = { .arena = fields->arena, .node = node };
-		read_attachment(&inner, &items[i]);
-		fields_inherit(fields, &inner);
-	}
-	volume->attachments = items;
 }
 
 static void read_volume(struct fields *fields, void *item)
@@ -48,20 +35,16 @@ static void read_volume(struct fields *fields, void *item)
 	volume->availability_zone = fields_text(fields, "availabilityZone");
 	volume->snapshot_id = fields_text(fields, "snapshotId");
 	volume->size_gib = fields_u64(fields, "size");
+	volume->iops = fields_u64(fields, "iops");
+	volume->throughput_mibs = fields_u64(fields, "throughput");
 	volume->encrypted = fields_bool(fields, "encrypted");
-	read_attachments(fields, volume);
+	volume->kms_key_id = fields_text(fields, "kmsKeyId");
+	volume->attachments = fields_list(fields, "attachmentSet", sizeof(struct volume_attachment), read_attachment,
+					  &volume->n_attachments);
 	volume->tags = fields_tags(fields);
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
-
-static int check_client_token(const char *token, struct error *err)
-{
-	if (token == NULL || *token == '\0' || strlen(token) > MAX_CLIENT_TOKEN)
-		return error_set(err, ERROR_INTERNAL, "CreateVolume needs a client token of 1 to %d characters",
-				 MAX_CLIENT_TOKEN);
-	return 0;
-}
 
 int volume_create(struct ec2_client *ec2, struct arena *arena, const struct volume_create_request *request,
 		  struct volume *ret_volume, struct error *err)
@@ -74,7 +57,7 @@ int volume_create(struct ec2_client *ec2, struct arena *arena, const struct volu
 	aws_params_init(&params);
 	if (scratch == NULL)
 		return error_nomem(err);
-	if (check_client_token(request->client_token, err) != 0)
+	if (action_check_token("CreateVolume", request->client_token, err) != 0)
 		return -1;
 	params_u64(&params, "Size", request->size_gib);
 	aws_params_add(&params, "AvailabilityZone", request->availability_zone);

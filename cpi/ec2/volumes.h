@@ -33,7 +33,10 @@ struct volume {
 	const char *availability_zone;
 	const char *snapshot_id;
 	uint64_t size_gib;
+	uint64_t iops;            /* 0: the type has none */
+	uint64_t throughput_mibs; /* 0: the type has none */
 	bool encrypted;
+	const char *kms_key_id; /* "" when it is not encrypted */
 	const struct volume_attachment *attachments;
 	size_t n_attachments;
 	struct ec2_tags tags;

@@ -4,39 +4,47 @@
 
 #include "common/log.h"
 
-#define FIRST_MS 200
-#define SECOND_MS 500
-#define THIRD_MS 1000
-#define LONGEST_MS 15000
+#define STEADY_FOR_MS 30000
+#define LONGEST_MS 13600 /* 15 s with its jitter */
+#define JITTER 10        /* a tenth of the delay, up and down */
 #define SAY_SO_EVERY_MS 30000
 #define MAX_FAILED_LOOKS 5 /* in a row; each of them was repeated already, as calls are */
+#define MAX_STRETCH 64     /* so that the shortest delay can become the longest */
 #define SCRATCH ((size_t)8 * 1024 * 1024)
 
 struct waiting {
 	struct runtime *runtime;
+	struct aws_client *aws;
 	const char *what;
 	int64_t limit_ms;
 	struct deadline deadline;
 	struct deadline say_so; /* when the log next gets a line */
+	struct deadline steady; /* until when looks keep their pace */
 	unsigned looks;
 	unsigned failed_looks;
-	int64_t delay_ms; /* before the next look, jitter aside */
+	int64_t delay_ms; /* before the next look, jitter and throttling aside */
+	unsigned stretch; /* that delay times this: doubled whenever AWS throttles a look */
 	char seen[256];
 };
 
-/* Quick first, for what takes a second; then ever slower, for what takes an hour. A fifth of it is jitter. */
+/* Quick first, for what takes a second; then at the pace that an instance's start deserves; then ever slower, for what
+ * takes an hour. */
 static int64_t next_delay(struct waiting *waiting)
 {
-	if (waiting->looks == 1)
-		waiting->delay_ms = FIRST_MS;
-	else if (waiting->looks == 2)
-		waiting->delay_ms = SECOND_MS;
-	else if (waiting->looks == 3)
-		waiting->delay_ms = THIRD_MS;
-	else
-		waiting->delay_ms = waiting->delay_ms * 3 / 2 < LONGEST_MS ? waiting->delay_ms * 3 / 2 : LONGEST_MS;
-	int64_t jitter = waiting->delay_ms / 5;
-	return waiting->delay_ms - backoff_delay_ms(0, jitter, jitter);
+	static const int64_t first[] = { 250, 500, 1000, 1750, 2500, 2800 };
+	const size_t n_first = sizeof(first) / sizeof(first[0]);
+
+	if (waiting->looks <= n_first)
+		waiting->delay_ms = first[waiting->looks - 1];
+	else if (deadline_passed(waiting->runtime->clock, waiting->steady))
+		waiting->delay_ms = waiting->delay_ms * 3 / 2;
+	if (waiting->delay_ms > LONGEST_MS)
+		waiting->delay_ms = LONGEST_MS;
+	int64_t delay = waiting->delay_ms * waiting->stretch;
+	if (delay > LONGEST_MS)
+		delay = LONGEST_MS;
+	int64_t jitter = delay / JITTER;
+	return delay - jitter + backoff_delay_ms(0, 2 * jitter, 2 * jitter);
 }
 
 static void say_so(struct waiting *waiting)
@@ -63,10 +71,14 @@ static int look_once(struct waiting *waiting, wait_look_fn look, void *self, str
 {
 	struct error failure = { 0 };
 	enum wait_look result = WAIT_AGAIN;
+	unsigned throttles = aws_client_throttles(waiting->aws);
 
 	arena_reset(scratch);
 	waiting->looks++;
-	if (look(self, scratch, &result, waiting->seen, sizeof(waiting->seen), &failure) != 0) {
+	int looked = look(self, scratch, &result, waiting->seen, sizeof(waiting->seen), &failure);
+	if (aws_client_throttles(waiting->aws) != throttles && waiting->stretch < MAX_STRETCH)
+		waiting->stretch *= 2;
+	if (looked != 0) {
 		if (!is_passing(waiting, &failure)) {
 			if (err != NULL)
 				*err = failure;
@@ -89,9 +101,12 @@ int wait_until(struct ec2_client *ec2, const char *what, int64_t limit_ms, wait_
 		return error_nomem(err);
 	struct waiting waiting = {
 		.runtime = runtime,
+		.aws = ec2->aws,
 		.what = what,
 		.limit_ms = limit_ms,
 		.deadline = deadline_in(runtime->clock, limit_ms),
+		.steady = deadline_in(runtime->clock, STEADY_FOR_MS),
+		.stretch = 1,
 		.seen = "nothing yet",
 	};
 

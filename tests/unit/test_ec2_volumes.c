@@ -27,7 +27,8 @@
 	"<item><volumeId>" id "</volumeId><size>80</size><snapshotId/><availabilityZone>us-east-1a</availabilityZone>" \
 	"<status>" status "</status><createTime>2026-01-01T00:00:00.000Z</createTime>" attachments                     \
 	"<tagSet><item><key>director</key><value>d-1</value></item><item><key>empty</key><value/></item></tagSet>"     \
-	"<volumeType>gp3</volumeType><encrypted>true</encrypted><multiAttachEnabled>false</multiAttachEnabled></item>"
+	"<volumeType>gp3</volumeType><iops>4000</iops><encrypted>true</encrypted><kmsKeyId>arn:aws:kms:x</kmsKeyId>"   \
+	"<multiAttachEnabled>false</multiAttachEnabled><throughput>250</throughput></item>"
 #define LIST(items) "<DescribeVolumesResponse" NAMESPACE "<volumeSet>" items "</volumeSet></DescribeVolumesResponse>"
 #define PAGE(items, token) "<DescribeVolumesResponse" NAMESPACE "<volumeSet>" items "</volumeSet><nextToken>" token \
 			   "</nextToken></DescribeVolumesResponse>"
@@ -90,6 +91,9 @@ static void test_create(void **state)
 	assert_string_equal(volume.snapshot_id, "");
 	assert_int_equal(volume.size_gib, 3);
 	assert_true(volume.encrypted);
+	assert_int_equal(volume.iops, 0);
+	assert_int_equal(volume.throughput_mibs, 0);
+	assert_string_equal(volume.kms_key_id, "");
 	assert_int_equal(volume.n_attachments, 0);
 	assert_int_equal(volume.tags.count, 0);
 	static const char *const sent[] = {
@@ -149,6 +153,9 @@ static void test_describe(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(volumes[0].id, VOLUME);
 	assert_int_equal(volumes[0].size_gib, 80);
+	assert_int_equal(volumes[0].iops, 4000);
+	assert_int_equal(volumes[0].throughput_mibs, 250);
+	assert_string_equal(volumes[0].kms_key_id, "arn:aws:kms:x");
 	assert_int_equal(volumes[0].n_attachments, 1);
 	assert_string_equal(volumes[0].attachments[0].instance_id, INSTANCE);
 	assert_string_equal(volumes[0].attachments[0].device, "/dev/sdh");
