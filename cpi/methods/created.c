@@ -63,8 +63,13 @@ static bool says_nothing(const char *code)
 	return false;
 }
 
+bool created_refused(const struct error *err)
+{
+	return err->kind == ERROR_AWS && err->http_status >= 400 && err->http_status < 500 && !says_nothing(err->aws_code);
+}
+
 void created_not(struct undo *undo, const struct undo_step *step, const struct error *err)
 {
-	if (err->kind == ERROR_AWS && err->http_status >= 400 && err->http_status < 500 && !says_nothing(err->aws_code))
+	if (created_refused(err))
 		undo_forget(undo, step);
 }

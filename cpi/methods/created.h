@@ -3,6 +3,8 @@
 #ifndef CPI_METHODS_CREATED_H
 #define CPI_METHODS_CREATED_H
 
+#include <stdbool.h>
+
 #include "common/arena.h"
 #include "common/error.h"
 #include "cpi/ec2/client.h"
@@ -14,6 +16,9 @@ int created_tags(struct arena *arena, struct ec2_tags tags, const struct undo_st
 /* Several lists as one: of a repeated key the last counts, in the place of the first. */
 int created_merge(struct arena *arena, const struct ec2_tags *lists, size_t n_lists, struct ec2_tags *ret_tags,
 		  struct error *err);
+/* Whether EC2 refused the call, so that it certainly changed nothing: false for a lost answer, and for what may be the
+ * answer to a repetition after the call took effect. */
+bool created_refused(const struct error *err);
 /* The creating call failed with err: forgets the step where EC2 refused it, and keeps it where the answer was lost. */
 void created_not(struct undo *undo, const struct undo_step *step, const struct error *err);
 

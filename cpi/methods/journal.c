@@ -241,18 +241,19 @@ const char *journal_path(const struct journal *journal)
 	return journal->path;
 }
 
-int journal_intend(struct journal *journal, unsigned number, const char *kind, const char *token, const char *tag_value,
-		   struct error *err)
+int journal_intend(struct journal *journal, const struct journal_entry *entry, struct error *err)
 {
 	CLEANUP_BUF struct buf line = BUF_INIT(LINE_MAX_BYTES);
 	struct json_writer writer;
 
 	json_writer_init(&writer, &line);
 	json_begin_object(&writer);
-	json_member_unsigned(&writer, "intend", number);
-	json_member_string(&writer, "kind", kind);
-	json_member_string(&writer, "token", token);
-	json_member_string(&writer, "tag", tag_value);
+	json_member_unsigned(&writer, "intend", entry->number);
+	json_member_string(&writer, "kind", entry->kind);
+	json_member_string(&writer, "token", entry->token);
+	json_member_string(&writer, "tag", entry->tag_value);
+	if (entry->id != NULL)
+		json_member_string(&writer, "id", entry->id);
 	json_end_object(&writer);
 	return write_line(journal, &line, err);
 }
@@ -400,6 +401,7 @@ static bool read_event(const struct json *line, struct journal_entry *entries, s
 			.kind = json_text(json_get(line, "kind")),
 			.token = json_text(json_get(line, "token")),
 			.tag_value = json_text(json_get(line, "tag")),
+			.id = json_text(json_get(line, "id")),
 		};
 		return number > 0 && number < 1000000 && entry->kind != NULL && entry->tag_value != NULL;
 	}

@@ -24,6 +24,15 @@ struct journal_header {
 	const char *access_key_id; /* of the first key, so never a secret */
 };
 
+struct journal_entry {
+	unsigned number;
+	const char *kind; /* leftover_name's */
+	const char *token;
+	const char *tag_value;
+	const char *id; /* NULL: not known yet, or the answer never came */
+	bool settled;   /* read alone */
+};
+
 struct journal;
 
 /* AWS_CPI_STATE_DIR, else XDG_STATE_HOME/aws-cpi, else HOME/.local/state/aws-cpi, else TMPDIR/aws-cpi-<uid> (TMPDIR or
@@ -40,23 +49,13 @@ void journal_remove(struct journal *journal);
 const char *journal_path(const struct journal *journal);
 
 /* Each is one line, on the disk when it returns. After a failure nothing more is written: the lines that are there stay valid. */
-int journal_intend(struct journal *journal, unsigned number, const char *kind, const char *token, const char *tag_value,
-		   struct error *err);
+int journal_intend(struct journal *journal, const struct journal_entry *entry, struct error *err);
 int journal_created(struct journal *journal, unsigned number, const char *id, struct error *err);
 /* It does not exist (any more). */
 int journal_settled(struct journal *journal, unsigned number, struct error *err);
 int journal_answering(struct journal *journal, struct error *err);
 
 /* --- reading what others left --- */
-
-struct journal_entry {
-	unsigned number;
-	const char *kind; /* "volume", "snapshot", "image" */
-	const char *token;
-	const char *tag_value;
-	const char *id; /* NULL: the answer never came */
-	bool settled;
-};
 
 struct journal_record {
 	struct journal_header header;

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/parallel.h"
 #include "cpi/methods/journal.h"
 #include "cpi/methods/leftover.h"
 
@@ -68,7 +69,7 @@ static void add_row(struct sweep *sweep, const struct leftover *thing, const cha
 		sweep->n_failed++;
 		return;
 	}
-	*row = (struct row){ .cells = { leftover_kind_name(thing->kind), thing->id, thing->state, age, by, what } };
+	*row = (struct row){ .cells = { leftover_name(thing->kind), thing->id, thing->state, age, by, what } };
 	*sweep->last = row;
 	sweep->last = &row->next;
 }
@@ -156,7 +157,7 @@ static bool judge(struct sweep *sweep, const struct leftover *thing, const char 
 		return false;
 	}
 	sweep->n_removed++;
-	log_info(sweep->runtime->log, "removed %s %s", leftover_kind_name(thing->kind), thing->id);
+	log_info(sweep->runtime->log, "removed %s %s", leftover_name(thing->kind), thing->id);
 	add_row(sweep, thing, by, age, "removed");
 	return true;
 }
@@ -188,24 +189,25 @@ static bool sweep_entry(struct sweep *sweep, const struct journal_record *record
 	size_t count;
 	bool gone = true;
 
-	if (!leftover_kind_by_name(entry->kind, &kind)) {
+	if (!leftover_by_name(entry->kind, &kind)) {
 		log_warn(sweep->runtime->log, "a journal names a '%s', which this version does not know", entry->kind);
 		sweep->n_failed++;
 		return false;
 	}
-	/* without an id, the call that creates it may still be on its way */
-	int result = entry->id != NULL ? leftover_find(sweep->ec2, sweep->arena, kind, entry->id, entry->tag_value, &found,
-						       &count, &why) :
-					 leftover_await(sweep->ec2, sweep->arena, kind, NULL, entry->tag_value, &found,
-							&count, &why);
-	if (result != 0) {
+	/* unless that is over, the call that creates it may still be on its way */
+	bool over = entry->id != NULL && (kind < UNDO_ATTACHMENT || record->answering);
+	int (*look)(struct ec2_client *, struct arena *, enum undo_kind, const char *, const char *, struct leftover **,
+		    size_t *, struct error *) = over ? leftover_find : leftover_await;
+	if (look(sweep->ec2, sweep->arena, kind, entry->id, entry->tag_value, &found, &count, &why) != 0) {
 		log_warn(sweep->runtime->log, "cannot look for %s %s: %s", entry->kind,
 			 entry->id != NULL ? entry->id : entry->tag_value, why.message);
 		sweep->n_failed++;
 		return false;
 	}
+	/* the Director repeats an attachment that failed, and means it then */
+	bool by_id_alone = record->answering || kind == UNDO_ATTACHMENT;
 	for (size_t i = 0; i < count; i++)
-		if (!judge(sweep, &found[i], by, age, record->answering))
+		if (!judge(sweep, &found[i], by, age, by_id_alone))
 			gone = false;
 	return gone;
 }
@@ -296,27 +298,59 @@ static int check_director(const char *uuid, struct error *err)
 	return 0;
 }
 
+struct search {
+	struct sweep *sweep;
+	enum undo_kind kind;
+	const char *pattern;
+	struct leftover *found;
+	size_t count;
+};
+
+static int search(void *self, struct error *err)
+{
+	struct search *search = self;
+	struct sweep *sweep = search->sweep;
+
+	if (leftover_find(sweep->ec2, sweep->arena, search->kind, NULL, search->pattern, &search->found, &search->count,
+			  err) != 0)
+		return error_prefix(err, "cannot look for %ss", leftover_name(search->kind));
+	return 0;
+}
+
+static int judge_search(struct sweep *sweep, const struct search *search, struct error *err)
+{
+	for (size_t i = 0; i < search->count; i++) {
+		const struct leftover *thing = &search->found[i];
+		if (cancel_check(sweep->runtime->cancel, err) != 0)
+			return -1;
+		const char *by = thing->name[0] != '\0' ?
+					 arena_printf(sweep->arena, "%s (%s)", thing->tag_value, thing->name) :
+					 thing->tag_value;
+		(void)judge(sweep, thing, by, "", true);
+	}
+	return 0;
+}
+
+/* In the order in which they can be removed: what holds another thing comes before it. */
 static int sweep_by_tag(struct sweep *sweep, struct error *err)
 {
-	static const enum undo_kind kinds[] = { UNDO_VOLUME, UNDO_IMAGE, UNDO_SNAPSHOT };
+	static const enum undo_kind kinds[] = { UNDO_INSTANCE, UNDO_INTERFACE, UNDO_VOLUME, UNDO_IMAGE, UNDO_SNAPSHOT };
 	const char *pattern = arena_printf(sweep->arena, "%s/*", sweep->options->director_uuid);
+	struct search searches[sizeof(kinds) / sizeof(kinds[0])];
+	struct parallel_task tasks[sizeof(kinds) / sizeof(kinds[0])];
+	size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
 
 	if (pattern == NULL)
 		return error_nomem(err);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct leftover *found;
-		size_t count;
-		if (leftover_find(sweep->ec2, sweep->arena, kinds[i], NULL, pattern, &found, &count, err) != 0)
-			return error_prefix(err, "cannot look for %ss", leftover_kind_name(kinds[i]));
-		for (size_t j = 0; j < count; j++) {
-			if (cancel_check(sweep->runtime->cancel, err) != 0)
-				return -1;
-			const char *by = found[j].name[0] != '\0' ?
-						 arena_printf(sweep->arena, "%s (%s)", found[j].tag_value, found[j].name) :
-						 found[j].tag_value;
-			(void)judge(sweep, &found[j], by, "", true);
-		}
+	for (size_t i = 0; i < n_kinds; i++) {
+		searches[i] = (struct search){ .sweep = sweep, .kind = kinds[i], .pattern = pattern };
+		tasks[i] = (struct parallel_task){ .run = search, .self = &searches[i] };
 	}
+	if (parallel_run(tasks, n_kinds, err) != 0)
+		return -1;
+	for (size_t i = 0; i < n_kinds; i++)
+		if (judge_search(sweep, &searches[i], err) != 0)
+			return -1;
 	return 0;
 }
 

@@ -20,7 +20,8 @@ struct sweep_options {
 };
 
 /* Without by_tag: the journals of dead processes (live ones, and those for another endpoint or access key, are counted and
- * left alone). What a journal in the state `answering` names may be known to the Director, so it is removed by id alone.
+ * left alone). What a journal in the state `answering` names may be known to the Director, so it is removed by id alone;
+ * likewise any attachment, because the Director repeats one that failed, and the disk may be in use since.
  * With by_tag: all that carries the director's tag; removed by id alone. 0 when the list is whole and all that was to be
  * removed is gone; -1 otherwise, also when an id was given that is not in the list. The table is written in any case. */
 int sweep_run(struct runtime *runtime, struct ec2_client *ec2, const struct sweep_options *options, struct error *err);

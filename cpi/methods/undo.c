@@ -19,6 +19,8 @@ struct entry {
 	enum undo_kind kind;
 	const char *tag_value;
 	const char *id; /* NULL: the answer never came */
+	bool created;   /* said to be; otherwise the call may be on its way */
+	struct deadline visible_by; /* once created: from then on EC2 shows it to whoever asks */
 	bool settled;
 };
 
@@ -131,7 +133,7 @@ static void noted(struct undo *undo, int result, const struct error *why)
 		log_warn(undo->runtime->log, "the journal is no longer kept: %s", why->message);
 }
 
-int undo_intend(struct undo *undo, enum undo_kind kind, struct undo_step *ret_step, struct error *err)
+static int intend(struct undo *undo, enum undo_kind kind, const char *id, struct undo_step *ret_step, struct error *err)
 {
 	struct entry *entry = arena_alloc(undo->arena, sizeof(*entry));
 	unsigned number = undo->n_entries + 1;
@@ -139,14 +141,21 @@ int undo_intend(struct undo *undo, enum undo_kind kind, struct undo_step *ret_st
 	const char *tag_value = arena_printf(undo->arena, "%s/%s/%u-%.8s", undo->director_uuid, undo->request_id, number,
 					     undo->process);
 	const char *token = arena_printf(undo->arena, "cpi-%s-%u", undo->process, number);
+	const struct journal_entry line = {
+		.number = number,
+		.kind = leftover_name(kind),
+		.token = token,
+		.tag_value = tag_value,
+		.id = id,
+	};
 	struct error why;
 
 	if (entry == NULL || tag_value == NULL || token == NULL)
 		return error_nomem(err);
-	*entry = (struct entry){ .older = undo->newest, .number = number, .kind = kind, .tag_value = tag_value };
+	*entry = (struct entry){ .older = undo->newest, .number = number, .kind = kind, .tag_value = tag_value, .id = id };
 	open_journal(undo);
 	if (undo->journal != NULL)
-		noted(undo, journal_intend(undo->journal, number, leftover_kind_name(kind), token, tag_value, &why), &why);
+		noted(undo, journal_intend(undo->journal, &line, &why), &why);
 	undo->newest = entry;
 	undo->n_entries = number;
 	*ret_step = (struct undo_step){
@@ -155,6 +164,18 @@ int undo_intend(struct undo *undo, enum undo_kind kind, struct undo_step *ret_st
 		.tag = { .key = LEFTOVER_TAG, .value = tag_value },
 	};
 	return 0;
+}
+
+int undo_intend(struct undo *undo, enum undo_kind kind, struct undo_step *ret_step, struct error *err)
+{
+	return intend(undo, kind, NULL, ret_step, err);
+}
+
+int undo_intend_known(struct undo *undo, enum undo_kind kind, const char *id, struct undo_step *ret_step,
+		      struct error *err)
+{
+	const char *copy = arena_strdup(undo->arena, id);
+	return copy != NULL ? intend(undo, kind, copy, ret_step, err) : error_nomem(err);
 }
 
 static struct entry *entry_of(struct undo *undo, const struct undo_step *step)
@@ -175,6 +196,8 @@ void undo_created(struct undo *undo, const struct undo_step *step, const char *i
 		return;
 	/* without memory for it, it is found by its tag */
 	entry->id = arena_strdup(undo->arena, id);
+	entry->created = entry->id != NULL;
+	entry->visible_by = deadline_in(undo->runtime->clock, LEFTOVER_AWAIT_MS);
 	if (undo->journal != NULL)
 		noted(undo, journal_created(undo->journal, step->number, id, &why), &why);
 }
@@ -198,11 +221,12 @@ void undo_forget(struct undo *undo, const struct undo_step *step)
 
 /* --- undoing --- */
 
-/* A volume that was made a moment ago may not be there for EC2's eyes yet: not found is not gone. */
+/* What was made a moment ago may not be there for EC2's eyes yet: not found is not gone. An interface that was made long
+ * before went with its instance. */
 static int find_entry(struct undo *undo, const struct entry *entry, bool hurry, struct leftover **ret_found,
 		      size_t *ret_count, struct error *err)
 {
-	if (hurry)
+	if (hurry || (entry->created && deadline_passed(undo->runtime->clock, entry->visible_by)))
 		return leftover_find(undo->ec2, undo->arena, entry->kind, entry->id, entry->tag_value, ret_found, ret_count,
 				     err);
 	return leftover_await(undo->ec2, undo->arena, entry->kind, entry->id, entry->tag_value, ret_found, ret_count, err);
@@ -210,7 +234,7 @@ static int find_entry(struct undo *undo, const struct entry *entry, bool hurry, 
 
 static int undo_entry(struct undo *undo, const struct entry *entry, bool hurry, struct error *err)
 {
-	const char *kind = leftover_kind_name(entry->kind);
+	const char *kind = leftover_name(entry->kind);
 	struct leftover *found = NULL;
 	size_t count = 0;
 
@@ -251,13 +275,14 @@ static void append(struct error *err, const char *text)
 static void name_left(struct undo *undo, const struct entry *entry, const struct error *why, bool first,
 		      struct error *err)
 {
+	const char *kind = leftover_name(entry->kind);
 	char text[1024];
 
 	if (entry->id != NULL)
-		snprintf(text, sizeof(text), "%s %s (%.600s)", leftover_kind_name(entry->kind), entry->id, why->message);
+		snprintf(text, sizeof(text), "%s %s (%.600s)", kind, entry->id, why->message);
 	else
-		snprintf(text, sizeof(text), "a %s with the tag %s=%s, if it was created (%.500s)",
-			 leftover_kind_name(entry->kind), LEFTOVER_TAG, entry->tag_value, why->message);
+		snprintf(text, sizeof(text), "%s %s with the tag %s=%s, if it was created (%.500s)",
+			 kind[0] == 'i' ? "an" : "a", kind, LEFTOVER_TAG, entry->tag_value, why->message);
 	log_error(undo->runtime->log, "left behind: %s", text);
 	if (err == NULL)
 		return;

@@ -9,8 +9,19 @@
 #include "common/runtime.h"
 #include "cpi/ec2/client.h"
 
-enum undo_kind { UNDO_VOLUME, UNDO_SNAPSHOT, UNDO_IMAGE };
+/* What carries the request's tag, and below it what is known by a name of its own beforehand. */
+enum undo_kind {
+	UNDO_VOLUME,
+	UNDO_SNAPSHOT,
+	UNDO_IMAGE,
+	UNDO_INSTANCE,
+	UNDO_INTERFACE,
+	UNDO_ATTACHMENT, /* "vol-… i-…": a volume attached to an instance; undone by detaching it */
+	UNDO_ROUTE, /* "rtb-… 10.0.0.0/8 i-…" and, where it led elsewhere before, " GatewayId igw-…": undone by deleting
+		     * it or leading it there again, unless somebody else has changed it since */
+};
 
+/* For one thread: tasks that run beside each other are announced before and noted after. */
 struct undo;
 
 /* Nothing touches the disk until the first undo_intend. director_uuid, request_id and method are copied. */
@@ -27,6 +38,10 @@ struct undo_step {
 /* Before the creating call: the journal's line is on the disk when this returns. A state directory that cannot be written is
  * a warning, not an error. Texts live as long as undo. */
 int undo_intend(struct undo *undo, enum undo_kind kind, struct undo_step *ret_step, struct error *err);
+/* The same for a thing whose name is known beforehand (the kinds from UNDO_ATTACHMENT on): no undo_created follows. Without an
+ * undo_forget for a call that was refused, undo_run gives it some seconds to take effect. */
+int undo_intend_known(struct undo *undo, enum undo_kind kind, const char *id, struct undo_step *ret_step,
+		      struct error *err);
 /* After it: the id is known. */
 void undo_created(struct undo *undo, const struct undo_step *step, const char *id);
 /* The call that would have created it failed for good, or the thing was deleted in the course of the method. */

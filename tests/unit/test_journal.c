@@ -100,6 +100,17 @@ static struct journal *claim(const char *path)
 
 /* --- writing and reading --- */
 
+static void intend(struct journal *journal, unsigned number, const char *kind, const char *id)
+{
+	char token[32], tag_value[64];
+	struct error err = { 0 };
+
+	snprintf(token, sizeof(token), "token-%u", number);
+	snprintf(tag_value, sizeof(tag_value), "director-1/cpi-1/%u-a", number);
+	const struct journal_entry entry = { .number = number, .kind = kind, .token = token, .tag_value = tag_value, .id = id };
+	assert_int_equal(journal_intend(journal, &entry, &err), 0);
+}
+
 static void test_round_trip(void **state)
 {
 	struct fixture *fixture = *state;
@@ -108,9 +119,10 @@ static void test_round_trip(void **state)
 	struct journal_record record;
 	struct error err = { 0 };
 
-	assert_int_equal(journal_intend(journal, 1, "volume", "token-1", "director-1/cpi-1/1-a", &err), 0);
+	intend(journal, 1, "volume", NULL);
 	assert_int_equal(journal_created(journal, 1, "vol-1", &err), 0);
-	assert_int_equal(journal_intend(journal, 2, "snapshot", "token-2", "director-1/cpi-1/2-a", &err), 0);
+	intend(journal, 2, "snapshot", NULL);
+	intend(journal, 3, "route", "rtb-1 10.0.0.0/8 i-1");
 	assert_int_equal(journal_settled(journal, 1, &err), 0);
 	journal_close(journal);
 
@@ -124,7 +136,7 @@ static void test_round_trip(void **state)
 	assert_int_equal(record.pid, getpid());
 	assert_true(record.started > 1700000000);
 	assert_false(record.answering);
-	assert_int_equal(record.n_entries, 2);
+	assert_int_equal(record.n_entries, 3);
 	assert_string_equal(record.entries[0].kind, "volume");
 	assert_string_equal(record.entries[0].id, "vol-1");
 	assert_true(record.entries[0].settled);
@@ -132,6 +144,9 @@ static void test_round_trip(void **state)
 	assert_string_equal(record.entries[1].tag_value, "director-1/cpi-1/2-a");
 	assert_null(record.entries[1].id);
 	assert_false(record.entries[1].settled);
+	assert_string_equal(record.entries[2].kind, "route");
+	assert_string_equal(record.entries[2].id, "rtb-1 10.0.0.0/8 i-1");
+	assert_string_equal(record.entries[2].tag_value, "director-1/cpi-1/3-a");
 
 	/* whoever claimed it can go on writing */
 	assert_int_equal(journal_answering(journal, &err), 0);
@@ -430,7 +445,8 @@ static void test_disk_full(void **state)
 	int ours;
 	memcpy(&ours, journal, sizeof(ours));
 	assert_true(dup2(fd, ours) == ours);
-	assert_int_equal(journal_intend(journal, 1, "volume", "t", "d/r/1", &err), -1);
+	const struct journal_entry entry = { .number = 1, .kind = "volume", .token = "t", .tag_value = "d/r/1" };
+	assert_int_equal(journal_intend(journal, &entry, &err), -1);
 	assert_int_equal(err.kind, ERROR_IO);
 	/* a line after a half one would not be read as what it is */
 	assert_int_equal(journal_created(journal, 1, "vol-1", &err), -1);

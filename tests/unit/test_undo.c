@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "tests/unit/fake_aws.h"
+#include "cpi/methods/journal.h"
+#include "tests/unit/fake_ec2.h"
 
 #define XML "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 #define REPLY(action, inner) XML "<" action "Response><requestId>r</requestId>" inner "</" action "Response>"
@@ -33,6 +34,19 @@
 #define IMAGE(id, mappings, tags)                                                                                      \
 	"<item><imageId>" id "</imageId><imageState>available</imageState><blockDeviceMapping>" mappings                  \
 	"</blockDeviceMapping><tagSet>" tags "</tagSet></item>"
+#define INSTANCES(inner)                                                                                               \
+	REPLY("DescribeInstances", "<reservationSet><item><instancesSet>" inner "</instancesSet></item></reservationSet>")
+#define INSTANCE(id, state)                                                                                            \
+	"<item><instanceId>" id "</instanceId><instanceState><name>" state "</name></instanceState></item>"
+#define INTERFACES(inner) REPLY("DescribeNetworkInterfaces", "<networkInterfaceSet>" inner "</networkInterfaceSet>")
+#define INTERFACE(id, attachment)                                                                                      \
+	"<item><networkInterfaceId>" id "</networkInterfaceId><status>in-use</status>" attachment "</item>"
+#define TABLE(routes)                                                                                                  \
+	REPLY("DescribeRouteTables", "<routeTableSet><item><routeTableId>rtb-1</routeTableId><routeSet>" routes           \
+				     "</routeSet></item></routeTableSet>")
+#define ROUTE(target)                                                                                                  \
+	"<item><destinationCidrBlock>10.0.0.0/8</destinationCidrBlock>" target "<state>active</state></item>"
+#define OUR_ROUTE "rtb-1 10.0.0.0/8 i-1 GatewayId igw-1"
 #define DONE(action) REPLY(action, "<return>true</return>")
 
 struct fixture {
@@ -93,13 +107,12 @@ static int teardown(void **state)
 
 static void expect(struct fixture *fixture, const char *action, const char *body)
 {
-	fake_aws_script(&fixture->aws, (struct fake_answer){ .action = action, .body = body });
+	fake_ec2_say(&fixture->aws, action, body);
 }
 
 static void expect_error(struct fixture *fixture, const char *action, const char *code)
 {
-	fake_aws_script(&fixture->aws,
-			(struct fake_answer){ .action = action, .status = 400, .body = fake_aws_error(code, "because") });
+	fake_ec2_refuse(&fixture->aws, action, code);
 }
 
 static struct undo_step intend(struct fixture *fixture, enum undo_kind kind, const char *id)
@@ -325,6 +338,161 @@ static void test_descriptions_denied(void **state)
 	assert_string_equal(err.message, "first");
 }
 
+/* --- instances and what hangs on them --- */
+
+static void intend_known(struct fixture *fixture, enum undo_kind kind, const char *id)
+{
+	struct undo_step step;
+
+	assert_int_equal(undo_intend_known(fixture->undo, kind, id, &step, NULL), 0);
+}
+
+static void expect_route_back(struct fixture *fixture)
+{
+	expect(fixture, "DescribeRouteTables", TABLE(ROUTE("<instanceId>i-1</instanceId>")));
+	expect(fixture, "DescribeRouteTables", TABLE(ROUTE("<instanceId>i-1</instanceId>")));
+	expect(fixture, "ReplaceRoute", DONE("ReplaceRoute"));
+}
+
+static void test_a_vm_newest_first(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend(fixture, UNDO_INTERFACE, "eni-1");
+	intend(fixture, UNDO_INTERFACE, "eni-2");
+	fixture->aws.now_ms = 60 * 1000;
+	intend(fixture, UNDO_INSTANCE, "i-1");
+	intend_known(fixture, UNDO_ROUTE, OUR_ROUTE);
+	expect_route_back(fixture);
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "running")));
+	expect(fixture, "TerminateInstances", REPLY("TerminateInstances", "<instancesSet/>"));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "terminated")));
+	/* one is still there; the other went with the instance: made a minute ago, it is not waited for */
+	expect(fixture, "DescribeNetworkInterfaces", INTERFACES(INTERFACE("eni-2", "")));
+	expect(fixture, "DeleteNetworkInterface", DONE("DeleteNetworkInterface"));
+	expect_error(fixture, "DescribeNetworkInterfaces", "InvalidNetworkInterfaceID.NotFound");
+	expect_error(fixture, "DeleteNetworkInterface", "InvalidNetworkInterfaceID.NotFound");
+	undo_run(fixture->undo, &err);
+	assert_string_equal(err.message, "first");
+	assert_true(fixture->aws.now_ms < 65 * 1000);
+	assert_int_equal(journals(fixture), 0);
+}
+
+static void test_an_interface_that_is_not_visible_yet(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend(fixture, UNDO_INTERFACE, "eni-1");
+	expect_error(fixture, "DescribeNetworkInterfaces", "InvalidNetworkInterfaceID.NotFound");
+	expect(fixture, "DescribeNetworkInterfaces", INTERFACES(INTERFACE("eni-1", "")));
+	expect(fixture, "DeleteNetworkInterface", DONE("DeleteNetworkInterface"));
+	undo_run(fixture->undo, &err);
+	assert_string_equal(err.message, "first");
+}
+
+static void test_an_instance_whose_id_never_came(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend(fixture, UNDO_INSTANCE, NULL);
+	expect(fixture, "DescribeInstances", INSTANCES(""));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-7", "pending")));
+	expect(fixture, "TerminateInstances", REPLY("TerminateInstances", "<instancesSet/>"));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-7", "terminated")));
+	undo_run(fixture->undo, &err);
+	assert_string_equal(err.message, "first");
+	assert_true(fake_aws_sent(&fixture->aws, 0, "Filter.1.Name=tag%3Aaws-cpi-request"));
+	assert_true(fake_aws_sent(&fixture->aws, 2, "InstanceId.1=i-7"));
+}
+
+/* What it holds cannot go either, and is not waited for. */
+static void test_an_instance_that_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend(fixture, UNDO_INTERFACE, "eni-1");
+	intend(fixture, UNDO_INSTANCE, "i-1");
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "running")));
+	expect_error(fixture, "TerminateInstances", "UnauthorizedOperation");
+	expect(fixture, "DescribeNetworkInterfaces", INTERFACES(INTERFACE("eni-1", "")));
+	expect_error(fixture, "DeleteNetworkInterface", "InvalidParameterValue");
+	expect(fixture, "DescribeNetworkInterfaces",
+	       INTERFACES(INTERFACE("eni-1", "<attachment><instanceId>i-1</instanceId><status>attached</status></attachment>")));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "running")));
+	undo_run(fixture->undo, &err);
+	assert_non_null(strstr(err.message, "first; left behind: instance i-1 ("));
+	assert_non_null(strstr(err.message, ", network interface eni-1 ("));
+	assert_non_null(strstr(err.message, "is attached to instance i-1, which is running"));
+	undo_free(STEAL(fixture->undo));
+	assert_int_equal(journals(fixture), 1);
+}
+
+static void test_an_instance_that_cannot_be_looked_for(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend(fixture, UNDO_INSTANCE, NULL);
+	expect_error(fixture, "DescribeInstances", "UnauthorizedOperation");
+	undo_run(fixture->undo, &err);
+	assert_non_null(strstr(err.message, "left behind: an instance with the tag aws-cpi-request=director-1/cpi-1/1-"));
+}
+
+/* --- what is known by a name of its own --- */
+
+static void test_an_attachment(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend_known(fixture, UNDO_ATTACHMENT, "vol-1 i-1");
+	/* the answer was lost, and EC2 shows it a moment later */
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "available", "")));
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHMENT)));
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHMENT)));
+	expect_error(fixture, "DetachVolume", "UnauthorizedOperation");
+	undo_run(fixture->undo, &err);
+	assert_non_null(strstr(err.message, "first; left behind: attachment vol-1 i-1 ("));
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHMENT)));
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHMENT)));
+	expect(fixture, "DetachVolume", REPLY("DetachVolume", "<volumeId>vol-1</volumeId>"));
+	expect(fixture, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "available", "")));
+	struct error again = { .message = "again" };
+	undo_run(fixture->undo, &again);
+	assert_string_equal(again.message, "again");
+	assert_int_equal(journals(fixture), 0);
+}
+
+static void test_a_route_that_never_led_here(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = { .message = "first" };
+
+	intend_known(fixture, UNDO_ROUTE, OUR_ROUTE);
+	expect(fixture, "DescribeRouteTables", TABLE(ROUTE("<gatewayId>igw-1</gatewayId>")));
+	fixture->aws.repeat_last = true;
+	undo_run(fixture->undo, &err);
+	assert_string_equal(err.message, "first");
+	/* ReplaceRoute may have been on its way */
+	assert_true(fixture->aws.now_ms >= 10000);
+	assert_int_equal(journals(fixture), 0);
+}
+
+static void test_a_route_that_was_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct undo_step step;
+
+	assert_int_equal(undo_intend_known(fixture->undo, UNDO_ROUTE, OUR_ROUTE, &step, NULL), 0);
+	undo_forget(fixture->undo, &step);
+	undo_run(fixture->undo, NULL);
+	assert_int_equal(journals(fixture), 0);
+}
+
 /* --- signals --- */
 
 static void test_works_after_a_signal(void **state)
@@ -390,6 +558,37 @@ static void test_answered(void **state)
 	undo_run(fixture->undo, NULL);
 }
 
+/* What a sweep reads of a process that was killed. */
+static void test_names_in_the_journal(void **state)
+{
+	struct fixture *fixture = *state;
+	CLEANUP_ARENA struct arena *arena = arena_new(1024 * 1024);
+	const char *const *names;
+	const char *directory;
+	struct journal_record record;
+	struct journal *journal = NULL;
+	enum journal_claim claim;
+	size_t count;
+
+	intend(fixture, UNDO_INSTANCE, "i-1");
+	intend(fixture, UNDO_INTERFACE, NULL);
+	intend_known(fixture, UNDO_ROUTE, OUR_ROUTE);
+	undo_free(STEAL(fixture->undo));
+	assert_int_equal(journal_directory(arena, &directory, NULL), 0);
+	assert_int_equal(journal_list(arena, directory, &names, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(journal_claim(arena_printf(arena, "%s/%s", directory, names[0]), &claim, &journal, NULL), 0);
+	assert_int_equal(journal_read(journal, arena, &record, NULL), 0);
+	assert_int_equal(record.n_entries, 3);
+	assert_string_equal(record.entries[0].kind, "instance");
+	assert_string_equal(record.entries[0].id, "i-1");
+	assert_string_equal(record.entries[1].kind, "network interface");
+	assert_null(record.entries[1].id);
+	assert_string_equal(record.entries[2].kind, "route");
+	assert_string_equal(record.entries[2].id, OUR_ROUTE);
+	journal_remove(journal);
+}
+
 static void test_killed_before_the_end(void **state)
 {
 	struct fixture *fixture = *state;
@@ -431,10 +630,19 @@ int main(void)
 		TEST(test_never_created),
 		TEST(test_nobody_answers),
 		TEST(test_descriptions_denied),
+		TEST(test_a_vm_newest_first),
+		TEST(test_an_interface_that_is_not_visible_yet),
+		TEST(test_an_instance_whose_id_never_came),
+		TEST(test_an_instance_that_stays),
+		TEST(test_an_instance_that_cannot_be_looked_for),
+		TEST(test_an_attachment),
+		TEST(test_a_route_that_never_led_here),
+		TEST(test_a_route_that_was_refused),
 		TEST(test_works_after_a_signal),
 		TEST(test_second_signal_shortens),
 		TEST(test_long_errors_leave_room_for_names),
 		TEST(test_answered),
+		TEST(test_names_in_the_journal),
 		TEST(test_killed_before_the_end),
 		TEST(test_no_state_directory),
 	};
