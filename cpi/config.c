@@ -36,6 +36,19 @@ static int read_text(const struct json *object, const char *path, const char *ke
 	return 0;
 }
 
+/* As read_text, but a number will do: YAML makes one of a password that is all digits. */
+static int read_word(const struct json *object, const char *path, const char *key, const char **ret_text,
+		     struct error *err)
+{
+	const struct json *value = json_get(object, key);
+
+	if (json_is(value, JSON_NUMBER)) {
+		*ret_text = value->text;
+		return 0;
+	}
+	return read_text(object, path, key, ret_text, err);
+}
+
 static int read_bool(const struct json *object, const char *path, const char *key, bool *ret_flag, struct error *err)
 {
 	const struct json *value = json_get(object, key);
@@ -236,6 +249,30 @@ static int build_debug(const struct json *properties, struct config *config, str
 	return 0;
 }
 
+/* The incumbent takes a registry for configured when there is an endpoint. */
+static int build_registry(const struct json *properties, struct config *config, struct error *err)
+{
+	const struct json *registry;
+
+	if (read_object(properties, "cloud.properties", "registry", &registry, err) != 0 ||
+	    read_text(registry, "registry", "endpoint", &config->registry_endpoint, err) != 0)
+		return -1;
+	if (config->registry_endpoint == NULL)
+		return 0;
+	if (read_word(registry, "registry", "user", &config->registry_user, err) != 0)
+		return -1;
+	return read_word(registry, "registry", "password", &config->registry_password, err);
+}
+
+/* Ruby's truth and Ruby's fetch, as the incumbent reads these: "yes" is true, and a null is there and not true. */
+static void build_switches(const struct json *aws, struct config *config)
+{
+	const struct json *describe = json_get(aws, "enable_describe_instance_types");
+
+	config->fast_path_delete = json_truthy(json_get(aws, "fast_path_delete"));
+	config->describe_instance_types = describe == NULL || json_truthy(describe);
+}
+
 static int find_properties(const struct json *root, const struct json **ret_properties, struct error *err)
 {
 	if (root == NULL) {
@@ -288,10 +325,11 @@ int config_build(const struct json *root, const struct json *context, struct are
 	    read_bool(aws, "aws", "encrypted", &config.encrypted, err) != 0 ||
 	    read_text(aws, "aws", "kms_key_arn", &config.kms_key_arn, err) != 0)
 		return -1;
+	build_switches(aws, &config);
 	if (build_stemcell(properties, aws, arena, &config.stemcell, err) != 0 ||
 	    build_debug(properties, &config, err) != 0 ||
 	    read_object(properties, "cloud.properties", "agent", &config.agent, err) != 0 ||
-	    read_object(properties, "cloud.properties", "registry", &config.registry, err) != 0)
+	    build_registry(properties, &config, err) != 0)
 		return -1;
 	*ret_config = config;
 	return 0;

@@ -33,12 +33,19 @@ struct config {
 	const char *metadata_endpoint; /* NULL: the SDKs' variables, then the well-known address */
 	bool encrypted;
 	const char *kms_key_arn; /* NULL: the account's default key */
+	bool fast_path_delete;   /* delete_vm and delete_disk do not wait */
+	bool describe_instance_types; /* enable_describe_instance_types; true unless the file says false */
 	struct config_stemcell stemcell;
 	int api_version; /* the highest that info offers: debug.cpi.api_version lowers it */
 	double time_scale; /* debug.cpi.time_scale, 1.0 by default */
-	const struct json *aws_properties; /* all of aws, context merged in */
-	const struct json *agent;
-	const struct json *registry;
+	/* all of aws, context merged in: a new VM's defaults (default_security_groups, default_key_name,
+	 * default_iam_instance_profile, metadata_options, instance_types_fallback) are read from it by cpi/rpc/vm_args */
+	const struct json *aws_properties;
+	const struct json *agent; /* NULL: none */
+	/* of the registry; all NULL where none is configured */
+	const char *registry_endpoint;
+	const char *registry_user;
+	const char *registry_password;
 };
 
 /* Reads and parses the file. ERROR_CONFIG names it. */

@@ -9,6 +9,9 @@
 #include "cpi/methods/undo.h"
 #include "cpi/rpc/request.h"
 #include "cpi/rpc/response.h"
+#include "cpi/secrets.h"
+
+#define MAX_LOGGED ((size_t)16 * 1024)
 
 struct session {
 	struct setup *setup;
@@ -56,6 +59,19 @@ static int prepare(struct session *session, enum dispatch_needs needs, struct ca
 	return 0;
 }
 
+/* What may be seen of the arguments, once it is known what may not. */
+static int log_arguments(struct session *session, struct error *err)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(MAX_LOGGED);
+	const struct request *request = &session->request;
+
+	if (secrets_of_request(session->log, request, session->setup->config.aws.region, session->setup->arena, err) != 0)
+		return -1;
+	secrets_allowed_text(request, &text);
+	log_debug(session->log, "%s's arguments: %s%s", request->method, buf_text(&text), text.failed ? "…" : "");
+	return 0;
+}
+
 static int run_method(struct session *session, struct buf *result, struct error *err)
 {
 	const struct request *request = &session->request;
@@ -64,6 +80,7 @@ static int run_method(struct session *session, struct buf *result, struct error 
 	struct json_writer writer;
 
 	if (setup_config(setup, session->options->config_path, request->context, err) != 0 ||
+	    log_arguments(session, err) != 0 ||
 	    dispatch_find(request->method, request->api_version, setup->config.api_version, request->arguments, &method,
 			  err) != 0)
 		return -1;

@@ -15,7 +15,7 @@ int setup_config(struct setup *setup, const char *path, const struct json *conte
 		return -1;
 	if (path != NULL && config_read(path, arena, &root, err) != 0)
 		return -1;
-	if (secrets_of_json(log, root, arena, err) != 0 ||
+	if (secrets_of_configuration(log, root, arena, err) != 0 ||
 	    config_build(root, context, arena, &setup->config, err) != 0)
 		return -1;
 	setup->clock->scale = setup->config.time_scale;

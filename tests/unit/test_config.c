@@ -85,7 +85,11 @@ static void test_defaults(void **state)
 	assert_int_equal(config.stemcell.builder, CONFIG_BUILDER_AUTO);
 	assert_null(config.stemcell.properties);
 	assert_null(config.agent);
-	assert_null(config.registry);
+	assert_false(config.fast_path_delete);
+	assert_true(config.describe_instance_types);
+	assert_null(config.registry_endpoint);
+	assert_null(config.registry_user);
+	assert_null(config.registry_password);
 	assert_int_equal(config_require_aws(&config, &err), 0);
 }
 
@@ -102,7 +106,7 @@ static void test_everything(void **state)
 				"\"http://m\",\"stemcell\":{\"builder\":\"direct\",\"onhost_path\":\"/o\",\"skip_zero_blocks\":true,\"lab\":"
 				"true,\"lab_devices\":\"/d\",\"kernel_id\":\"aki-inner\"}",
 			   ",\"stemcell\":{\"kernel_id\":\"aki-outer\",\"boot_mode\":\"uefi\"},\"agent\":{\"ntp\":[]},\"registry\":"
-			   "{\"endpoint\":\"x\"},\"debug\":{\"cpi\":{\"api_version\":2,\"time_scale\":0.01}}"),
+			   "{\"endpoint\":\"x\",\"user\":\"u\",\"password\":12345},\"debug\":{\"cpi\":{\"api_version\":2,\"time_scale\":0.01}}"),
 		 NULL, &config);
 	assert_string_equal(config.aws.session_token, "t");
 	assert_string_equal(config.aws.role_arn, "arn");
@@ -122,7 +126,9 @@ static void test_everything(void **state)
 	assert_string_equal(json_text(json_get(config.stemcell.properties, "kernel_id")), "aki-inner");
 	assert_string_equal(json_text(json_get(config.stemcell.properties, "boot_mode")), "uefi");
 	assert_non_null(json_get(config.agent, "ntp"));
-	assert_non_null(json_get(config.registry, "endpoint"));
+	assert_string_equal(config.registry_endpoint, "x");
+	assert_string_equal(config.registry_user, "u");
+	assert_string_equal(config.registry_password, "12345");
 	assert_int_equal(config.api_version, 2);
 	assert_true(config.time_scale > 0.009 && config.time_scale < 0.011);
 }
@@ -148,7 +154,7 @@ static void test_null_and_empty_are_absent(void **state)
 	assert_int_equal(config.api_version, 3);
 }
 
-static void test_truthy_dualstack(void **state)
+static void test_truthy(void **state)
 {
 	static const struct {
 		const char *value;
@@ -158,10 +164,46 @@ static void test_truthy_dualstack(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+		const char *value = table[i].value;
 		struct config config;
-		const char *aws = arena_printf(arena, "\"dualstack\":%s", table[i].value);
+		const char *aws = arena_printf(
+			arena, "\"dualstack\":%s,\"fast_path_delete\":%s,\"enable_describe_instance_types\":%s", value, value,
+			value);
 		build_ok(arena, file_with(arena, aws, ""), NULL, &config);
 		assert_int_equal(config.aws.dualstack, table[i].want);
+		assert_int_equal(config.fast_path_delete, table[i].want);
+		assert_int_equal(config.describe_instance_types, table[i].want);
+	}
+}
+
+/* Multi-CPI is the only way to some of them: the incumbent's template does not write fast_path_delete. */
+static void test_switches_in_the_context(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+	struct config config;
+
+	(void)state;
+	build_ok(arena, file_with(arena, "\"enable_describe_instance_types\":true", ""),
+		 "{\"fast_path_delete\":\"yes\",\"enable_describe_instance_types\":false}", &config);
+	assert_true(config.fast_path_delete);
+	assert_false(config.describe_instance_types);
+}
+
+/* As the incumbent: without an endpoint there is none, whatever else is there. */
+static void test_registry_without_endpoint(void **state)
+{
+	static const char *const endpoints[] = { "null", "\"\"" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+		CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+		struct config config;
+		const char *more = arena_printf(
+			arena, ",\"registry\":{\"endpoint\":%s,\"user\":\"u\",\"password\":\"p\"}", endpoints[i]);
+		build_ok(arena, file_with(arena, "", more), NULL, &config);
+		assert_null(config.registry_endpoint);
+		assert_null(config.registry_user);
+		assert_null(config.registry_password);
 	}
 }
 
@@ -316,6 +358,9 @@ static void test_wrong_types(void **state)
 		{ "", ",\"stemcell\":7", "cloud.properties.stemcell is a number" },
 		{ "", ",\"agent\":[]", "cloud.properties.agent is an array" },
 		{ "", ",\"registry\":\"x\"", "cloud.properties.registry is a string" },
+		{ "", ",\"registry\":{\"endpoint\":7}", "registry.endpoint is a number, but should be a string" },
+		{ "", ",\"registry\":{\"endpoint\":\"x\",\"user\":[]}", "registry.user is an array" },
+		{ "", ",\"registry\":{\"endpoint\":\"x\",\"password\":{\"hidden\":1}}", "registry.password is an object" },
 		{ "", ",\"debug\":1", "cloud.properties.debug is a number" },
 		{ "", ",\"debug\":{\"cpi\":1}", "debug.cpi is a number" },
 		{ "", ",\"debug\":{\"cpi\":{\"api_version\":\"2\"}}", "debug.cpi.api_version is a string" },
@@ -466,7 +511,9 @@ int main(void)
 		TEST(test_defaults),
 		TEST(test_everything),
 		TEST(test_null_and_empty_are_absent),
-		TEST(test_truthy_dualstack),
+		TEST(test_truthy),
+		TEST(test_switches_in_the_context),
+		TEST(test_registry_without_endpoint),
 		TEST(test_api_version_is_capped),
 		TEST(test_context_overrides_shallowly),
 		TEST(test_context_takes_away),

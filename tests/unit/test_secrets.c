@@ -52,16 +52,17 @@ static void test_urls(void **state)
 	static const struct {
 		const char *url;
 		const char *password; /* NULL: none */
+		const char *meant;    /* where that is another text */
 	} table[] = {
-		{ "nats://nats:hunter2@10.0.0.6:4222", "hunter2" },
-		{ "http://admin:p%40ss@registry:25777", "p%40ss" },
-		{ "http://admin:p@ss:w@registry:25777/x?y", "p@ss:w" },
-		{ "https://u:only@host", "only" },
-		{ "https://user@host", NULL },
-		{ "https://host:8080/a:b@c", NULL },
-		{ "user:pass@host", NULL },
-		{ "://", NULL },
-		{ "https://", NULL },
+		{ "nats://nats:hunter2@10.0.0.6:4222", "hunter2", NULL },
+		{ "http://admin:p%40ss@registry:25777", "p%40ss", "p@ss" },
+		{ "http://admin:p@ss:w@registry:25777/x?y", "p@ss:w", NULL },
+		{ "https://u:only@host", "only", NULL },
+		{ "https://user@host", NULL, NULL },
+		{ "https://host:8080/a:b@c", NULL, NULL },
+		{ "user:pass@host", NULL, NULL },
+		{ "://", NULL, NULL },
+		{ "https://", NULL, NULL },
 	};
 
 	(void)state;
@@ -69,10 +70,160 @@ static void test_urls(void **state)
 		CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
 		struct log log;
 		find(arena, arena_printf(arena, "{\"endpoint\":\"%s\"}", table[i].url), &log);
-		assert_int_equal(log.n_secrets, table[i].password != NULL);
+		assert_int_equal(log.n_secrets, (table[i].password != NULL) + (table[i].meant != NULL));
+		if (table[i].meant != NULL)
+			assert_true(is_secret(&log, table[i].meant));
 		if (table[i].password != NULL)
 			assert_true(is_secret(&log, table[i].password));
 	}
+}
+
+/* A password that is all digits is a number in YAML; a time or a count under such a name is none. */
+static void test_numbers(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	struct log log;
+
+	(void)state;
+	find(arena, "{\"password\":12345678,\"token_ttl\":3600,\"other\":87654321}", &log);
+	assert_int_equal(log.n_secrets, 1);
+	assert_true(is_secret(&log, "12345678"));
+}
+
+/* Of the agent's configuration everything but ntp, whatever it is called. */
+static void test_agent(void **state)
+{
+	static const char text[] =
+		"{\"cloud\":{\"properties\":{\"aws\":{\"default_key_name\":\"the-key-pair\"},\"agent\":{"
+		"\"ntp\":[\"0.pool.ntp.org\"],\"mbus\":\"nats://10.0.0.6:4222\",\"blobstore\":{\"provider\":\"dav\","
+		"\"options\":{\"user\":\"agent-user-1\",\"x\":[{\"y\":\"deep-text-1\"}],\"mode\":\"readonly\"}}}}}}";
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	const struct json *root;
+	struct log log;
+	struct error err;
+
+	(void)state;
+	log_init(&log, -1, LOG_LEVEL_INFO, NULL);
+	assert_int_equal(json_parse(arena, text, strlen(text), 1 << 20, &root, &err), 0);
+	assert_int_equal(secrets_of_configuration(&log, root, arena, &err), 0);
+	assert_int_equal(log.n_secrets, 3);
+	assert_true(is_secret(&log, "nats://10.0.0.6:4222"));
+	assert_true(is_secret(&log, "agent-user-1"));
+	assert_true(is_secret(&log, "deep-text-1"));
+	assert_int_equal(secrets_of_configuration(&log, NULL, arena, &err), 0);
+}
+
+/* --- a request --- */
+
+static void request_of(struct arena *arena, const char *method, const char *arguments, struct request *ret_request)
+{
+	struct error err;
+
+	*ret_request = (struct request){ .method = method };
+	if (json_parse(arena, arguments, strlen(arguments), 1 << 20, &ret_request->arguments, &err) != 0)
+		fail_msg("%s: %s", err.message, arguments);
+}
+
+#define VM_PROPERTIES                                                                                                  \
+	"{\"instance_type\":\"m5.large\",\"availability_zone\":\"us-east-1a\",\"kms\":\"p-unlisted\","              \
+	"\"ephemeral_disk\":{\"size\":10240,\"type\":\"gp3\",\"kms_key_arn\":\"p-unlisted\"},"                      \
+	"\"tags\":{\"type\":\"s-tag-value-1\",\"zone\":\"us-east-1a\"},\"user_data\":{\"type\":\"p-unlisted\"}}"
+#define VM_NETWORKS                                                                                                    \
+	"{\"default\":{\"type\":\"manual\",\"ip\":\"10.0.0.7\",\"secret_thing\":\"s-network\",\"cloud_properties\":"     \
+	"{\"subnet\":\"subnet-1\",\"tags\":{\"a\":\"s-tag-value-2\"}}},\"odd\":\"p-odd\"}"
+#define VM_ENV                                                                                                         \
+	"{\"bosh\":{\"password\":\"s-pw\",\"type\":\"s-env-value-1\",\"group\":\"director\",\"tags\":{\"name\":"        \
+	"\"s-env-value-2\",\"region\":\"eu-west-77\"},\"keys\":[\"s-env-value-3\",\"short\",\"correcthorsebattery\"],\"zone\":\"us-east-1a\"}}"
+
+static void test_request(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	struct request request;
+	struct error err;
+	struct log log;
+
+	(void)state;
+	log_init(&log, -1, LOG_LEVEL_INFO, NULL);
+	request_of(arena, "create_vm",
+		   "[\"agent-1\",\"ami-1\"," VM_PROPERTIES "," VM_NETWORKS ",[\"vol-1\"]," VM_ENV "]", &request);
+	assert_int_equal(secrets_of_request(&log, &request, "eu-west-77", arena, &err), 0);
+	static const char *const secret[] = { "s-tag-value-1", "s-tag-value-2", "s-network",	 "s-pw",
+					      "s-env-value-1", "s-env-value-2", "s-env-value-3", "correcthorsebattery" };
+	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+		assert_true(is_secret(&log, secret[i]));
+	assert_int_equal(log.n_secrets, sizeof(secret) / sizeof(secret[0]));
+}
+
+static void test_allowed_text(void **state)
+{
+	static const struct {
+		const char *method;
+		const char *arguments;
+		const char *text;
+	} table[] = {
+		{ "info", "[]", "[]" },
+		{ "delete_vm", "[\"i-1\"]", "[\"i-1\"]" },
+		{ "delete_vm", "[\"i-1\",\"more\"]", "[\"i-1\",\"<redacted>\"]" },
+		{ "delete_vm", "[{\"password\":\"x\"}]", "[\"<redacted>\"]" },
+		{ "no_such_method", "[\"x\",{\"type\":\"y\"}]", "[\"<redacted>\",\"<redacted>\"]" },
+		{ "set_vm_metadata", "[\"i-1\",{\"name\":\"x\"}]", "[\"i-1\",\"<redacted>\"]" },
+		{ "create_stemcell", "[\"/image\",{\"name\":\"s\",\"tags\":{\"name\":\"x\"}},{\"type\":\"x\"}]",
+		  "[\"/image\",{\"name\":\"s\",\"tags\":\"<redacted>\"},\"<redacted>\"]" },
+		{ "create_disk", "[1024,{\"type\":\"gp3\",\"iops\":3000.0,\"k\":[1]},null]",
+		  "[1024,{\"type\":\"gp3\",\"iops\":3000.0,\"k\":\"<redacted>\"},null]" },
+		{ "create_disk", "[1024,\"password\",[\"i-1\"]]", "[1024,\"<redacted>\",[\"i-1\"]]" },
+		{ "create_vm", "[\"agent-1\",\"ami-1\"," VM_PROPERTIES "," VM_NETWORKS ",[\"vol-1\"]," VM_ENV "]",
+		  "[\"agent-1\",\"ami-1\",{\"instance_type\":\"m5.large\",\"availability_zone\":\"us-east-1a\","
+		  "\"kms\":\"<redacted>\",\"ephemeral_disk\":{\"size\":10240,\"type\":\"gp3\",\"kms_key_arn\":"
+		  "\"<redacted>\"},\"tags\":\"<redacted>\",\"user_data\":\"<redacted>\"},{\"default\":{\"type\":"
+		  "\"manual\",\"ip\":\"10.0.0.7\",\"secret_thing\":\"<redacted>\",\"cloud_properties\":{\"subnet\":"
+		  "\"subnet-1\",\"tags\":\"<redacted>\"}},\"odd\":\"<redacted>\"},[\"vol-1\"],\"<redacted>\"]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+		CLEANUP_BUF struct buf text = BUF_INIT(4096);
+		struct request request;
+		request_of(arena, table[i].method, table[i].arguments, &request);
+		secrets_allowed_text(&request, &text);
+		assert_string_equal(buf_text(&text), table[i].text);
+	}
+}
+
+/* Line by line as well, but for what frames them. */
+static void test_lines(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	struct log log;
+
+	(void)state;
+	find(arena, "{\"private_key\":\"-----BEGIN\\nMIIEvQIBADAN\\nshort\\n\\nw0BAQEFAASC\\n-----END\\n\"}", &log);
+	assert_int_equal(log.n_secrets, 3);
+	assert_string_equal(log.secrets[0], "-----BEGIN\nMIIEvQIBADAN\nshort\n\nw0BAQEFAASC\n-----END\n");
+	assert_true(is_secret(&log, "MIIEvQIBADAN"));
+	assert_true(is_secret(&log, "w0BAQEFAASC"));
+}
+
+/* Also where they do not all fit: what is secret by its name comes first. */
+static void test_too_many(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 22);
+	CLEANUP_BUF struct buf text = BUF_INIT(1 << 20);
+	struct request request;
+	struct error err;
+	struct log log;
+
+	(void)state;
+	log_init(&log, -1, LOG_LEVEL_INFO, NULL);
+	buf_str(&text, "[\"i-1\",{");
+	for (unsigned i = 0; i < 2 * LOG_MAX_SECRETS; i++)
+		buf_printf(&text, "\"%u\":\"a value with number %u\",", i, i);
+	buf_str(&text, "\"password\":\"s-pw\"}]");
+	request_of(arena, "set_vm_metadata", buf_text(&text), &request);
+	assert_int_equal(secrets_of_request(&log, &request, NULL, arena, &err), 0);
+	assert_int_equal(log.n_secrets, LOG_MAX_SECRETS);
+	assert_string_equal(log.secrets[0], "s-pw");
 }
 
 static void test_environment(void **state)
@@ -123,6 +274,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_agent),
+		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_allowed_text),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_no_memory),
