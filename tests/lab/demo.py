@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: the main job on a local lab, everything shown. A heavy stemcell becomes an AMI through cpi and onhost; a VM
-record, a disk and a snapshot are made from it; everything is torn down; the last line compares checksums."""
+"""`make demo`: the main job on a local lab, everything shown. A heavy stemcell becomes an AMI through cpi and onhost, a VM is
+made from it, a disk is made, attached and snapshotted; everything is torn down; the last line compares checksums."""
 
 import hashlib
 import json
@@ -88,30 +88,36 @@ def make_stemcell(work):
     return size, sha256_of(root, size)
 
 
-def vm_disk_snapshot(ec2, ami):
-    """What a deployment does next. Through boto3: create_vm and its kin are not in cpi yet."""
-    vm = ec2.run_instances(ImageId=ami, InstanceType="m5.large", MinCount=1, MaxCount=1)["Instances"][0]
-    zone = vm["Placement"]["AvailabilityZone"]
-    print(f"  VM {vm['InstanceId']} of image {vm['ImageId']} in {zone}")
-    ec2.get_waiter("instance_running").wait(InstanceIds=[vm["InstanceId"]], WaiterConfig={"Delay": 1})
-    disk = ec2.create_volume(Size=1, AvailabilityZone=zone, VolumeType="gp3")["VolumeId"]
-    ec2.get_waiter("volume_available").wait(VolumeIds=[disk], WaiterConfig={"Delay": 1})
-    ec2.attach_volume(VolumeId=disk, InstanceId=vm["InstanceId"], Device="/dev/sdf")
-    print(f"  disk {disk} attached to it as /dev/sdf")
-    snapshot = ec2.create_snapshot(VolumeId=disk)["SnapshotId"]
-    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 1})
-    print(f"  snapshot {snapshot} of the disk")
-    ec2.detach_volume(VolumeId=disk)
-    ec2.get_waiter("volume_available").wait(VolumeIds=[disk], WaiterConfig={"Delay": 1})
-    ec2.delete_snapshot(SnapshotId=snapshot)
-    ec2.delete_volume(VolumeId=disk)
-    ec2.terminate_instances(InstanceIds=[vm["InstanceId"]])
-    ec2.get_waiter("instance_terminated").wait(InstanceIds=[vm["InstanceId"]], WaiterConfig={"Delay": 1})
-    print("  VM, disk and snapshot are gone again")
+def vm_disk_snapshot(config, env, ami):
+    """What a deployment does next."""
+    networks = {"default": {"type": "dynamic", "default": ["dns", "gateway"],
+                            "cloud_properties": {"subnet": env["LAB_SUBNET"], "security_groups": ["bosh"]}}}
+    say("create_vm: an instance of that AMI")
+    vm, _ = cpi(config, "create_vm", "4149ba0f-38d9-4485-476f-1581be36f290", ami,
+                {"instance_type": "m5.large", "availability_zone": env["AWS_REGION"] + "a"}, networks, [],
+                {"bosh": {"group": "demo"}})
+    cpi(config, "set_vm_metadata", vm, {"name": "demo/0", "deployment": "demo"})
+
+    say("create_disk, attach_disk, snapshot_disk")
+    disk = cpi(config, "create_disk", 1024, {"type": "gp3"}, vm)
+    cpi(config, "attach_disk", vm, disk)
+    cpi(config, "get_disks", vm)
+    snapshot = cpi(config, "snapshot_disk", disk, {"deployment": "demo", "job": "demo", "index": 0, "instance_id": "0"})
+
+    say("all of it goes again")
+    cpi(config, "delete_snapshot", snapshot)
+    cpi(config, "detach_disk", vm, disk)
+    cpi(config, "delete_vm", vm)
+    cpi(config, "delete_disk", disk)
 
 
 def left_over(ec2):
-    left = [s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]]
+    """What could have been left in the account."""
+    left = [v["VolumeId"] for v in ec2.describe_volumes()["Volumes"]]
+    left += [n["NetworkInterfaceId"] for n in ec2.describe_network_interfaces()["NetworkInterfaces"]]
+    left += [i["InstanceId"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]
+             if i["State"]["Name"] != "terminated"]
+    left += [s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]]
     left += [i["ImageId"] for i in ec2.describe_images(Owners=["self"])["Images"]]
     return left
 
@@ -142,8 +148,7 @@ def run(work):
         snapshot = next(m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"] if "Ebs" in m)
         found = sha256_of(os.path.join(state, "snapshots", snapshot), size)
 
-        say("a VM from it, a disk, a snapshot (through boto3)")
-        vm_disk_snapshot(ec2, ami)
+        vm_disk_snapshot(config, env, ami)
 
         say("delete_stemcell")
         cpi(config, "delete_stemcell", ami)

@@ -8,10 +8,10 @@ from flask import request
 from moto.core.responses import ActionResult
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.ec2 import utils
-from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.instances import InstanceResponse
-from moto.ec2.responses.tags import TagResponse
 from moto.iam.access_control import IAMRequestBase
+
+from .errors import combination, invalid
 
 UNSIGNED = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML")
 SKEW = 15 * 60  # seconds that EC2 lets a request's time be off
@@ -60,19 +60,23 @@ def _filters():
     utils.filter_dict_attribute_mapping["client-token"] = "client_token"
 
 
-def page(lab, response, answer, key):
-    """Cuts the list under key to the page that was asked for. The option page_size makes pages smaller, as EC2 may."""
+def page(lab, response, answer, key, ids=None, most=1000, usual=None):
+    """Cuts the list under key to the page that was asked for; never where the parameter named `ids` is given. A page is
+    at most `most`, and `usual` where nothing is said. The option page_size makes pages smaller, as EC2 may."""
     items = list(answer.result[key])
     token, asked = response._get_param("NextToken"), response._get_param("MaxResults")
-    if asked is not None and not 5 <= int(asked) <= 1000:
-        raise EC2ClientError("InvalidParameterValue", f"Value ( {asked} ) for parameter maxResults is invalid. "
-                             "Expecting a value between 5 and 1000.")
-    limits = [int(n) for n in (asked, lab.options.get("page_size")) if n]
+    if ids and response._get_param(ids):
+        if asked is not None:
+            raise combination(f"The parameter {ids} cannot be used with the parameter maxResults")
+        return answer
+    if asked is not None and not 5 <= int(asked) <= most:
+        raise invalid(f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between 5 and {most}.")
+    limits = [int(n) for n in (asked or usual, lab.options.get("page_size")) if n]
     start = 0
     if token:
         found = re.fullmatch(r"lab-page-(\d+)", token)
         if not found:
-            raise EC2ClientError("InvalidParameterValue", f"Unable to parse pagination token {token}")
+            raise invalid(f"Unable to parse pagination token {token}")
         start = int(found.group(1))
     end = start + min(limits) if limits else len(items)
     result = dict(answer.result)
@@ -83,9 +87,12 @@ def page(lab, response, answer, key):
 
 
 def _pages(lab):
-    describe_tags, describe_instances = TagResponse.describe_tags, InstanceResponse.describe_instances
+    describe_instances = InstanceResponse.describe_instances
 
     def instances(self):
+        asked = self._get_param("MaxResults")
+        if asked is not None and not 5 <= int(asked) <= 1000:
+            raise invalid(f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.")
         # moto pages by reservation; the last id of a page is the token.
         if lab.options.get("page_size") and not self._get_param("InstanceIds", []):
             self.params["MaxResults"] = min(int(lab.options["page_size"]), int(self._get_param("MaxResults", 1000)))
@@ -95,7 +102,6 @@ def _pages(lab):
                 lab.states.look(instance.id)
         return answer
 
-    TagResponse.describe_tags = lambda self: page(lab, self, describe_tags(self), "Tags")
     InstanceResponse.describe_instances = instances
 
 

@@ -20,7 +20,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from . import account, common, direct, files, gateway, images, imds, loop, process, storage, udev
+from . import (account, balancers, common, compute, describe, direct, files, gateway, images, imds, interfaces,
+               lifecycle, loop, modify, placement, process, routing, storage, tags, udev)
 from .disks import Disks
 from .faults import Faults
 from .states import States
@@ -35,6 +36,7 @@ class Lab:
         self.states, self.faults = States(), Faults()
         self.disks = Disks(folder, kind, by_udev, self.log)
         self.builder_id = self.metadata = None
+        self.about_to_run = []  # what compute.py does with an instance once moto has made it
 
     def log(self, text):
         print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
@@ -48,9 +50,9 @@ class Lab:
         return {"dir": self.folder, "devices": self.kind, "why": self.why, "udev": self.disks.by_udev,
                 "builder": self.builder_id, "pid": os.getpid()}
 
-    def shown(self, response, answer, key):
+    def shown(self, response, answer, key, ids=None, **limits):
         """A describe is about to show these objects: their states move on, and one page of them is shown."""
-        answer = common.page(self, response, answer, key)
+        answer = common.page(self, response, answer, key, ids, **limits)
         for item in answer.result[key]:
             self.states.look(item.id)
         return answer
@@ -92,13 +94,14 @@ def main(options):
 
 
 def _run(lab, region, options, identity, ended):
-    for part in (common, storage, images, direct):
+    for part in (common, tags, storage, modify, images, direct, interfaces, lifecycle, compute, placement, routing,
+                 balancers, describe):
         part.install(lab)
     key_id, secret = account.user()
     role_arn = account.role()
     instance = account.builder(region)
     lab.builder_id = instance.id
-    light = account.light_image(lab, region)
+    light, network = account.light_image(lab, region), account.network(region)
     moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0 if options["auth"] else float("inf")
 
     gate = gateway.Gateway(lab, DomainDispatcherApplication(create_backend_app))
@@ -111,7 +114,8 @@ def _run(lab, region, options, identity, ended):
     imds_server = imds.serve(lab.metadata)
     for each in (server, imds_server):
         threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    files.write(lab, region, key_id, secret, server.server_address[1], imds_server.server_address[1], light, identity)
+    files.write(lab, region, key_id, secret, server.server_address[1], imds_server.server_address[1],
+                {"LAB_LIGHT_AMI": light, **network}, identity)
     lab.log(f"ready: {json.dumps(lab.status())}")
     ended.wait()
     for each in (server, imds_server):

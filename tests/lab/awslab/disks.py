@@ -11,6 +11,7 @@ import threading
 from . import loop, udev
 
 GIB = 1 << 30
+MOST = 8192  # GiB: file systems do not take files as large as EBS's largest volumes
 
 
 class Disks:
@@ -156,7 +157,7 @@ def _copy(source, target):
 
 def _size(path, gib):
     with open(path, "ab") as f:
-        f.truncate(int(gib) * GIB)
+        f.truncate(min(int(gib), MOST) * GIB)
 
 
 def _unlink(path):

@@ -22,9 +22,15 @@ import time
 
 KINDS = {"error", "error_after", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay",
          "signal", "bucket"}
-NOUNS = {"Volume": "InvalidVolume.NotFound", "Snapshot": "InvalidSnapshot.NotFound", "Image": "InvalidAMIID.NotFound",
-         "Instance": "InvalidInstanceID.NotFound", "NetworkInterface": "InvalidNetworkInterfaceID.NotFound",
-         "Tag": "InvalidID", "Address": "InvalidAllocationID.NotFound", "Subnet": "InvalidSubnetID.NotFound"}
+# The first that is in the action's name counts.
+NOUNS = {"LoadBalancer": "LoadBalancerNotFound", "Target": "TargetGroupNotFound",
+         "NetworkInterface": "InvalidNetworkInterfaceID.NotFound", "PrivateIp": "InvalidNetworkInterfaceID.NotFound",
+         "Ipv6": "InvalidNetworkInterfaceID.NotFound", "InstanceType": "InvalidInstanceType",
+         "RouteTable": "InvalidRouteTableID.NotFound", "Route": "InvalidRoute.NotFound",
+         "SecurityGroup": "InvalidGroup.NotFound", "Volume": "InvalidVolume.NotFound",
+         "Snapshot": "InvalidSnapshot.NotFound", "Image": "InvalidAMIID.NotFound",
+         "Instance": "InvalidInstanceID.NotFound", "Tag": "InvalidID", "Address": "InvalidAllocationID.NotFound",
+         "Subnet": "InvalidSubnetID.NotFound"}
 
 
 class Faults:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 
-from . import disks, process, udev
+from . import account, disks, process, udev
 
 MADE = ("env", "cpi.json", "state.json", "log", "volumes", "snapshots", "dev", "loop-probe")
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
@@ -18,20 +18,21 @@ def configuration(lab, region, key_id, secret, endpoint, imds):
     if lab.kind == "plain":
         stemcell["lab_devices"] = os.path.join(lab.folder, "dev")
     aws = {"credentials_source": "static", "access_key_id": key_id, "secret_access_key": secret, "region": region,
-           "default_security_groups": ["default"], "max_retries": 8, "encrypted": False, "ec2_endpoint": endpoint,
-           "elb_endpoint": endpoint, "metadata_endpoint": imds, "stemcell": stemcell}
+           "default_security_groups": [account.NAME], "default_key_name": account.NAME, "max_retries": 8,
+           "encrypted": False, "ec2_endpoint": endpoint, "elb_endpoint": endpoint, "metadata_endpoint": imds,
+           "stemcell": stemcell}
     return {"cloud": {"plugin": "aws", "properties": {
         "aws": aws, "agent": {"ntp": []}, "debug": {"cpi": {"api_version": 3, "time_scale": 0.05}}}}}
 
 
-def write(lab, region, key_id, secret, port, imds_port, light, identity):
-    """Writes env and cpi.json, then state.json, which says that the lab is ready."""
+def write(lab, region, key_id, secret, port, imds_port, things, identity):
+    """Writes env and cpi.json, then state.json, which says that the lab is ready. things: what else env names."""
     endpoint, imds = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{imds_port}"
     env = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": region,
            "AWS_DEFAULT_REGION": region, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds,
            "LAB_CONTROL": endpoint + "/_lab", "LAB_DIR": lab.folder, "LAB_DEVICES": lab.kind,
            "LAB_UDEV": "yes" if lab.disks.by_udev else "no", "LAB_BUILDER": lab.builder_id,
-           "LAB_LIGHT_AMI": light}
+           **things}
     _write(lab.folder, "env", "".join(f"{k}='{v}'\n" for k, v in env.items()))
     _write(lab.folder, "cpi.json", json.dumps(configuration(lab, region, key_id, secret, endpoint, imds), indent=2) + "\n")
     state = {"process": identity, "endpoint": endpoint, "imds": imds, "devices": lab.kind, "why": lab.why,

@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.test import create_environ, run_wsgi_app
 
-from . import common, control
+from . import common, control, parameters
 from .faults import not_found_code
 
 SECRET = {"SecurityToken", "X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature", "WebIdentityToken"}
@@ -54,17 +54,17 @@ class Call:
         self.version = self.params.pop("Version", None)
         scope = re.search(r"Credential=([^/,]*)/[^/]*/([^/]*)/([^/]*)/", handler.headers.get("Authorization") or "")
         self.access_key_id, self.region, self.service = scope.groups() if scope else (None, None, None)
-        self.start, self._began = time.time(), time.monotonic()
-        self.status = self.error = self.duration = None
+        self.time, self.start = time.time(), time.monotonic()
+        self.status = self.error = self.ended = None
         self.faults = []
 
     def end(self, status, error=None):
-        self.status, self.error = status, error
-        self.duration = time.monotonic() - self._began
+        self.status, self.error, self.ended = status, error, time.monotonic()
 
     def as_dict(self, number):
         return {"n": number, "action": self.action, "params": self.params, "status": self.status, "error": self.error,
-                "start": self.start, "duration": self.duration, "request_id": self.request_id,
+                "time": self.time, "start": self.start, "end": self.ended,
+                "duration": None if self.ended is None else self.ended - self.start, "request_id": self.request_id,
                 "access_key_id": self.access_key_id, "region": self.region, "service": self.service,
                 "faults": self.faults}
 
@@ -95,7 +95,7 @@ def error_answer(call, status, code, message):
 
 
 class Gateway:
-    """Calls to moto, one at a time, with everything around them."""
+    """Calls to moto, one at a time, with everything around them; delays and hangs are outside, and overlap."""
 
     def __init__(self, lab, app):
         self.lab, self.app = lab, app
@@ -117,7 +117,8 @@ class Gateway:
                 if known:
                     return known
             try:
-                answer = self._moto(handler, call, body)
+                wrong = parameters.wrong(call.version, call.action, call.params)
+                answer = error_answer(call, 400, *wrong) if wrong else self._moto(handler, call, body)
             except Exception as error:  # pylint: disable=broad-except; whatever moto lacks must not look like AWS's 500
                 lab.log(traceback.format_exc())
                 return error_answer(call, 400, "LabCannotDoThis", f"{type(error).__name__}: {error}")

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """AMIs as EC2 keeps them. moto forgets everything of RegisterImage but name and description, so the lab has its own
 image (moto's class, filled differently) and its own register, copy, deregister."""
-import copy
 import re
 from types import SimpleNamespace
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
-from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.exceptions import InvalidAMIIdError
 from moto.ec2.models.amis import Ami, AmiBackend
-from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
-from .storage import incorrect_state, new_snapshot
+from .errors import incorrect_state, refuse
+from .storage import new_snapshot
 
 NAME = re.compile(r"[A-Za-z0-9()\[\] ./'@_-]{3,128}")
 
@@ -51,10 +50,6 @@ class Image(Ami):
         return super().get_filter_value(filter_name, method_name)
 
 
-def invalid(message):
-    return EC2ClientError("InvalidParameterValue", message)
-
-
 def checked_mappings(backend, params):
     """RegisterImage's block devices, completed from their snapshots, or EC2's refusal."""
     mappings = []
@@ -67,7 +62,7 @@ def checked_mappings(backend, params):
                 if snapshot.status != "completed":
                     raise incorrect_state(f"Snapshot {snapshot.id} is in invalid state - {snapshot.status}")
                 if ebs.get("VolumeSize") and int(ebs["VolumeSize"]) < snapshot.volume_size:
-                    raise EC2ClientError("InvalidBlockDeviceMapping", f"Volume of size {ebs['VolumeSize']}GB is smaller "
+                    raise refuse("InvalidBlockDeviceMapping", f"Volume of size {ebs['VolumeSize']}GB is smaller "
                                          f"than snapshot '{snapshot.id}', expect size >= {snapshot.volume_size}GB")
                 ebs.setdefault("VolumeSize", snapshot.volume_size)
                 ebs["Encrypted"] = snapshot.encrypted
@@ -78,20 +73,20 @@ def checked_mappings(backend, params):
         mappings.append(mapping)
     root = params.get("RootDeviceName")
     if not root:
-        raise EC2ClientError("MissingParameter", "The request must contain the parameter rootDeviceName")
+        raise refuse("MissingParameter", "The request must contain the parameter rootDeviceName")
     # /dev/sda for the root /dev/sda1 is what BOSH's paravirtual stemcells have
     if not any(root.startswith(m.get("DeviceName") or "?") and m.get("Ebs", {}).get("SnapshotId") for m in mappings):
-        raise EC2ClientError("InvalidBlockDeviceMapping", f"No block device mapping with a snapshot for root {root}")
+        raise refuse("InvalidBlockDeviceMapping", f"No block device mapping with a snapshot for root {root}")
     return mappings
 
 
 def check_name(backend, name):
     if not name or not NAME.fullmatch(name):
-        raise EC2ClientError("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long, and may "
+        raise refuse("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long, and may "
                              "contain letters, numbers, '(', ')', '.', '-', '/' and '_'")
     for image in backend.amis.values():
         if image.name == name and image.owner_id == backend.account_id:
-            raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {image.id}")
+            raise refuse("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {image.id}")
 
 
 def add_image(lab, backend, image):
@@ -108,7 +103,6 @@ def install(lab):
     """Puts the lab's images in place of moto's."""
     _backend(lab)
     _answers(lab)
-    _instances(lab)
 
 
 def _backend(lab):
@@ -128,7 +122,7 @@ def _backend(lab):
 
 
 def unavailable(ami_id):
-    return EC2ClientError("InvalidAMIID.Unavailable", f"The image ID '{ami_id}' is no longer available")
+    return refuse("InvalidAMIID.Unavailable", f"The image ID '{ami_id}' is no longer available")
 
 
 def _tags(response, kind):
@@ -158,7 +152,7 @@ def _answers(lab):
             raise unavailable(source_id)
         encrypted = bool(params.get("Encrypted"))
         if params.get("KmsKeyId") and not encrypted:
-            raise EC2ClientError("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted")
+            raise refuse("InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted")
         check_name(backend, params.get("Name"))
         self.error_on_dryrun()
         kept = {"Name": params.get("Name"), "Description": params.get("Description") or source.description}
@@ -189,7 +183,7 @@ def _answers(lab):
         for ami_id in self._get_param("ImageIds", []):
             if ami_id not in backend.amis and (ami_id not in gone or lab.options.get("deregistered") == "notfound"):
                 raise InvalidAMIIdError(ami_id)
-        return lab.shown(self, describe(self), "Images")
+        return lab.shown(self, describe(self), "Images", "ImageIds")
 
     def deregister_image(self):
         image = self.ec2_backend.amis.get(self._get_param("ImageId"))
@@ -220,60 +214,3 @@ def _copied(lab, backend, mapping, source, image, encrypted, kms_key_id):
     lab.disks.copy_snapshot(original.id, snapshot.id)
     ebs["SnapshotId"], ebs["Encrypted"] = snapshot.id, encrypted
     return copied
-
-
-def _instances(lab):
-    run, terminate, init = InstanceBackend.run_instances, Instance.terminate, Instance.__init__
-
-    def run_instances(self, image_id, count, user_data, security_group_names, **more):
-        image = self.amis.get(image_id)
-        if lab.builder_id:
-            if image is None:
-                raise InvalidAMIIdError(image_id or "")
-            if image.state != "available":
-                raise unavailable(image_id)
-        if image:
-            # The image's devices, each overlaid by the request's of the same name.
-            given = {m["DeviceName"]: m for m in more.get("block_device_mappings") or []}
-            merged = []
-            for mapping in image.block_device_mappings:
-                other = given.pop(mapping["DeviceName"], {})
-                ebs = {**mapping.get("Ebs", {}), **{k: v for k, v in (other.get("Ebs") or {}).items() if v is not None}}
-                if mapping.get("Ebs") and other.get("NoDevice") is None:
-                    merged.append({"DeviceName": mapping["DeviceName"], "Ebs": ebs})
-            more["block_device_mappings"] = merged + [m for m in given.values() if m.get("Ebs")]
-        with lab.states.at_once("volume"):  # an instance's own volumes come and go with it
-            return run(self, image_id, count, user_data, security_group_names, **more)
-
-    def launch(self, *args, **named):
-        init(self, *args, **named)
-        given = {n["NetworkInterfaceId"] for n in named.get("nics") or [] if n.get("NetworkInterfaceId")}
-        for nic in self.nics.values():
-            # What was made for the instance goes with it, as in EC2; moto would keep it.
-            nic.delete_on_termination = nic.id not in given
-        self._state.name, self._state.code = "pending", 0
-
-        def finish(error):
-            if error:
-                self._state.name, self._state.code = "terminated", 48
-                self._reason = error
-                self.state_reason.code, self.state_reason.message = "Server.InternalError", error
-            else:
-                self._state.name, self._state.code = "running", 16
-        lab.states.begin("instance", "running", self.id, finish)
-
-    def end(self, *args, **named):
-        if self._state.name == "terminated":
-            return copy.copy(self._state)
-        with lab.states.at_once("volume"):
-            before = terminate(self, *args, **named)
-        for nic in self.nics.values():
-            nic.instance, nic.attachment_id, nic.status = None, None, "available"
-        self._state.name, self._state.code = "shutting-down", 32
-
-        def finish(_):
-            self._state.name, self._state.code = "terminated", 48
-        lab.states.begin("instance", "terminated", self.id, finish)
-        return before
-
-    InstanceBackend.run_instances, Instance.__init__, Instance.terminate = run_instances, launch, end

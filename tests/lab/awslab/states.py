@@ -2,13 +2,18 @@
 """States that take time, as EC2's do, or fail.
 
 A setting names a kind and the state that is waited for: {"volume": {"available": 1.5}}. It counts for objects whose
-change begins after it was set. A value is seconds, {"looks": N} (the first N describes still show the old state),
-{"never": true}, or {"error": "reason"} (with "seconds" or "looks": after that) where the change ends in the failed state.
+change begins after it was set. A value is seconds, {"between": [2, 28]} (seconds, picked anew for each change),
+{"looks": N} (the first N describes still show the old state), {"never": true}, or {"error": "reason"} (with "seconds",
+"between" or "looks": after that) where the change ends in the failed state. With "count": N it counts for the next N
+changes only.
 
-Kinds and states: volume available attached detached; snapshot completed; image available deregistered;
-instance running terminated.
+Kinds and states: volume available attached detached deleted; modification optimizing completed; snapshot completed;
+image available deregistered; instance running stopped terminated; interface available detached.
+An instance whose "running" is an error, {"error": "Server.InternalError: Internal error on launch"}, dies at birth. What
+a terminated instance leaves behind takes as long as its volumes' and interfaces' "detached".
 """
 import contextlib
+import random
 import time
 
 
@@ -20,7 +25,7 @@ class Change:
         self.error = spec.get("error")
         self.never = spec.get("never", False)
         self.looks = spec.get("looks", 0)
-        self.seconds = float(spec.get("seconds", 0))
+        self.seconds = random.uniform(*spec["between"]) if "between" in spec else float(spec.get("seconds", 0))
         self.finish = finish
         self.began = time.monotonic()
         self.seen = 0
@@ -58,10 +63,17 @@ class States:
 
     def begin(self, kind, state, ident, finish):
         """Begins a change of an object; without a setting it is done before this returns."""
-        spec = 0 if kind in self._at_once else self.settings.get(kind, {}).get(state, 0)
-        change = Change(spec, finish)
+        change = Change(self._setting(kind, state), finish)
         self._changes[ident] = change
         self._settle(ident)
+
+    def _setting(self, kind, state):
+        spec = 0 if kind in self._at_once else self.settings.get(kind, {}).get(state, 0)
+        if isinstance(spec, dict) and "count" in spec:
+            if spec["count"] < 1:
+                return 0
+            spec["count"] -= 1
+        return spec
 
     def settle(self):
         """Finishes what is due by time."""

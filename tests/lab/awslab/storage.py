@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What moto's volumes and snapshots lack: contents, devices, states that take time, and EC2's refusals."""
+import re
 from types import SimpleNamespace
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import EC2ClientError, InvalidSnapshotInUse
+from moto.ec2.exceptions import InvalidSnapshotInUse, InvalidVolumeIdError, VolumeInUseError
 from moto.ec2.models.elastic_block_store import EBSBackend, Snapshot, Volume
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.utils import generic_filter, random_snapshot_id
+from moto.kms import kms_backends
 
+from . import volume_types
+from .errors import incorrect_state, invalid, missing, refuse
 
-def incorrect_state(message):
-    return EC2ClientError("IncorrectState", message)
+DEVICE = re.compile(r"(/dev/)?(sd[a-z]([1-9]|1[0-5])?|xvd[a-z]|xvd[a-d][a-z]|hd[a-z])")
 
 
 def snapshot_not_found(snapshot_id):
-    return EC2ClientError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+    return refuse("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
 
 
 def install(lab):
@@ -26,18 +30,22 @@ def install(lab):
 
 
 def _volumes(lab):
-    create, delete, modify = EBSBackend.create_volume, EBSBackend.delete_volume, EBSBackend.modify_volume
+    create, delete = EBSBackend.create_volume, EBSBackend.delete_volume
 
-    def create_volume(self, size, zone_name, snapshot_id=None, **more):
-        if snapshot_id:
-            snapshot = self.get_snapshot(snapshot_id)
-            if snapshot.status != "completed":
-                raise incorrect_state(f"Snapshot is in invalid state - {snapshot.status}")
-            if size and int(size) < snapshot.volume_size:
-                raise EC2ClientError("InvalidParameterValue", f"Volume of {size}GiB is smaller than snapshot "
-                                     f"'{snapshot_id}', expect size >= {snapshot.volume_size}GiB")
-            size = size or snapshot.volume_size
-        volume = create(self, size, zone_name, snapshot_id=snapshot_id, **more)
+    def create_volume(self, size, zone_name, snapshot_id=None, volume_type=None, iops=None, throughput=None,
+                      kms_key_id=None, **more):
+        if not zone_name:
+            raise missing("availabilityZone")
+        if self.get_zone_by_name(zone_name) is None:
+            raise refuse("InvalidZone.NotFound", f"The zone '{zone_name}' does not exist.")
+        size = sized(self, size, snapshot_id)
+        volume_type = volume_type or "gp2"
+        volume_types.check(volume_type, size, iops, throughput)
+        if snapshot_id and self.get_snapshot(snapshot_id).encrypted:
+            more["encrypted"], kms_key_id = True, kms_key_id or self.get_snapshot(snapshot_id).kms_key_id
+        volume = create(self, size, zone_name, snapshot_id=snapshot_id, volume_type=volume_type, iops=iops,
+                        throughput=throughput, kms_key_id=key_arn(self, kms_key_id), **more)
+        volume.iops, volume.throughput = volume_types.usual(volume_type, size, iops, throughput)
         lab.disks.create_volume(volume.id, volume.size, snapshot_id)
         volume.lab_state = "creating"
 
@@ -51,20 +59,19 @@ def _volumes(lab):
 
     def delete_volume(self, volume_id):
         volume = self.get_volume(volume_id)
+        if volume.status == "deleting":
+            raise InvalidVolumeIdError(volume_id)
         if volume.status == "creating":
             raise incorrect_state(f"The volume '{volume_id}' is 'creating'")
-        delete(self, volume_id)
-        self.tags.pop(volume_id, None)
-        lab.states.forget(volume_id)
-        lab.disks.delete_volume(volume_id)
-        return volume
+        if volume.attachment:
+            raise VolumeInUseError(volume_id, volume.attachment.instance.id)
+        volume.lab_state = "deleting"
 
-    def modify_volume(self, volume_id, target_size=None, *more, **named):
-        volume = self.get_volume(volume_id)
-        if target_size and int(target_size) < volume.size:
-            raise EC2ClientError("InvalidParameterValue", "New size cannot be smaller than existing size")
-        modify(self, volume_id, target_size, *more, **named)
-        lab.disks.resize_volume(volume_id, volume.size)
+        def finish(_):
+            delete(self, volume_id)
+            self.tags.pop(volume_id, None)
+            lab.disks.delete_volume(volume_id)
+        lab.states.begin("volume", "deleted", volume_id, finish)
         return volume
 
     def describe_volumes(self, volume_ids=None, filters=None):
@@ -72,8 +79,34 @@ def _volumes(lab):
         return generic_filter(filters, volumes) if filters else volumes
 
     EBSBackend.create_volume, EBSBackend.delete_volume = create_volume, delete_volume
-    EBSBackend.modify_volume, EBSBackend.describe_volumes = modify_volume, describe_volumes
+    EBSBackend.describe_volumes = describe_volumes
     Volume.status = property(status)
+
+
+def sized(backend, size, snapshot_id, code="InvalidParameterValue"):
+    """The size of a volume to be, from the request or from its snapshot; refused where it is too small for that."""
+    if snapshot_id:
+        snapshot = backend.get_snapshot(snapshot_id)
+        if snapshot.status != "completed":
+            raise incorrect_state(f"Snapshot is in invalid state - {snapshot.status}")
+        if size and int(size) < snapshot.volume_size:
+            raise refuse(code, f"Volume of size {size}GB is smaller than snapshot '{snapshot_id}', expect size >= "
+                         f"{snapshot.volume_size}GB")
+        size = size or snapshot.volume_size
+    if size is None:
+        raise refuse("MissingParameter", "The request must contain the parameter size or snapshotId")
+    return int(size)
+
+
+def key_arn(backend, key):
+    """A key as DescribeVolumes shows it, which is always by its ARN."""
+    if not key or key.startswith("arn:") and ":alias/" not in key:
+        return key
+    kms = kms_backends[backend.account_id][backend.region_name]
+    alias = key.rpartition(":")[2]
+    if alias.startswith("alias/"):
+        return kms.describe_key(alias).arn if kms.alias_exists(alias) else key
+    return f"arn:aws:kms:{backend.region_name}:{backend.account_id}:key/{key}"
 
 
 def _attachments(lab):
@@ -82,17 +115,22 @@ def _attachments(lab):
     def attach_volume(self, volume_id, instance_id, device_path, delete_on_termination=False):
         volume, instance = self.get_volume(volume_id), self.get_instance(instance_id)
         if volume.attachment:
-            raise EC2ClientError("VolumeInUse", f"{volume_id} is already attached to an instance")
+            raise refuse("VolumeInUse", f"{volume_id} is already attached to an instance")
         if getattr(volume, "lab_state", None):
             raise incorrect_state(f"Volume '{volume_id}' is in the '{volume.lab_state}' state.")
-        if instance.state not in ("pending", "running", "stopping", "stopped"):
+        if instance.state not in ("running", "stopping", "stopped"):
             raise incorrect_state(f"Instance '{instance_id}' is not 'running'.")
         if volume.zone and volume.zone.name != instance._placement.zone:
-            raise EC2ClientError("InvalidVolume.ZoneMismatch", f"The volume '{volume_id}' is not in the same "
-                                 f"availability zone as instance '{instance_id}'")
+            raise refuse("InvalidVolume.ZoneMismatch", f"The volume '{volume_id}' is not in the same availability zone "
+                         f"as instance '{instance_id}'")
+        if not DEVICE.fullmatch(device_path):
+            raise invalid(f"Value ({device_path}) for parameter device is invalid. {device_path} is not a valid EBS "
+                          "device name.")
         if device_path in instance.block_device_mapping:
-            raise EC2ClientError("InvalidParameterValue", f"Invalid value '{device_path}' for unixDevice. "
-                                 f"Attachment point {device_path} is already in use")
+            raise invalid(f"Invalid value '{device_path}' for unixDevice. Attachment point {device_path} is already in "
+                          "use")
+        if len(instance.block_device_mapping) >= room(instance):
+            raise refuse("AttachmentLimitExceeded", f"Attachment count exceeded for instance {instance_id}.")
         attachment = attach(self, volume_id, instance_id, device_path, delete_on_termination)
         attachment.delete_on_termination = delete_on_termination
         attachment.status = "attaching"
@@ -111,8 +149,10 @@ def _attachments(lab):
             raise incorrect_state(f"Volume '{volume_id}' is in the 'available' state.")
         instance_id = instance_id or attachment.instance.id
         if instance_id != attachment.instance.id:
-            raise EC2ClientError("InvalidAttachment.NotFound",
-                                 f"'{volume_id}' is not attached to '{instance_id}'")
+            raise refuse("InvalidAttachment.NotFound", f"'{volume_id}' is not attached to '{instance_id}'")
+        if attachment.device == attachment.instance.root_device_name and attachment.instance.state == "running":
+            raise refuse("OperationNotPermitted", f"Unable to detach root volume '{volume_id}' from instance "
+                         f"'{instance_id}'")
         if attachment.status == "detaching":
             return attachment
         attachment.status = "detaching"
@@ -127,6 +167,13 @@ def _attachments(lab):
         return attachment
 
     EBSBackend.attach_volume, EBSBackend.detach_volume = attach_volume, detach_volume
+
+
+def room(instance):
+    """How many volumes the instance can have. Nitro types that share their slots are listed with one interface."""
+    ebs = INSTANCE_TYPES.get(instance.instance_type, {}).get("EbsInfo", {})
+    shared = ebs.get("AttachmentLimitType") == "shared" and ebs.get("NvmeSupport") == "required"
+    return ebs.get("MaximumEbsAttachments", 26) - (max(0, len(instance.nics) - 1) if shared else 0)
 
 
 def new_snapshot(lab, backend, volume, description, **more):
@@ -197,14 +244,14 @@ def _answers(lab):
 
     def volumes(self):
         answer = describe_volumes(self)
-        return lab.shown(self, answer, "Volumes")
+        return lab.shown(self, answer, "Volumes", "VolumeIds")
 
     def snapshots(self):
         owners = [self.current_account if o == "self" else o for o in self._get_param("OwnerIds", [])]
         answer = describe_snapshots(self)
         if owners:
             answer.result["Snapshots"] = [s for s in answer.result["Snapshots"] if s.owner_id in owners]
-        return lab.shown(self, answer, "Snapshots")
+        return lab.shown(self, answer, "Snapshots", "SnapshotIds")
 
     def create(self):
         # EC2 always answers "pending" here, however soon the snapshot is complete.
@@ -213,12 +260,5 @@ def _answers(lab):
                              "VolumeSize": s.volume_size, "StartTime": s.start_time, "OwnerId": s.owner_id,
                              "Description": s.description, "Encrypted": s.encrypted, "Tags": s.tag_set})
 
-    def create_volume_missing(self):
-        if self._get_param("Size") is None and not self._get_param("SnapshotId"):
-            raise EC2ClientError("MissingParameter", "The request must contain the parameter size/snapshot")
-        return create_volume(self)
-
-    create_volume = ElasticBlockStore.create_volume
-    ElasticBlockStore.create_volume = create_volume_missing
     ElasticBlockStore.describe_volumes, ElasticBlockStore.describe_snapshots = volumes, snapshots
     ElasticBlockStore.create_snapshot = create
