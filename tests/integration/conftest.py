@@ -8,6 +8,7 @@ LAB_DEVICES (auto, loop, plain), LAB_PYTHON.
 import contextlib
 import json
 import os
+import random
 import shlex
 import shutil
 import subprocess
@@ -33,6 +34,18 @@ from awslab import loop  # noqa: E402  pylint: disable=wrong-import-position
 def no_loop_devices():
     """Why there are no loop devices here, or None."""
     return loop.why_not(os.environ.get("TMPDIR", "/tmp"))
+
+
+# one for all workers, and for who wants the same walk again
+os.environ.setdefault("WALK_SEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many points the fault walks have walked."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, [])]
+    points = sum(value for r in reports for name, value in r.user_properties if name == "points")
+    if points:
+        terminalreporter.write_line(f"fault walk: {points} points, WALK_SEED={os.environ['WALK_SEED']}")
 
 
 def pytest_report_header(config):  # pylint: disable=unused-argument

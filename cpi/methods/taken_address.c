@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A VM that is recreated gets its predecessor's address as a rule, and EC2 frees that only after a while. */
+#include "cpi/methods/taken_address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "cpi/ec2/instances.h"
+#include "cpi/ec2/interfaces.h"
+#include "cpi/ec2/tags.h"
+
+#define LIMIT_MS ((int64_t)10 * 60 * 1000)
+#define FIRST_DELAY_MS 2000
+#define LONGEST_DELAY_MS 15000
+#define ARENA_BYTES ((size_t)4 * 1024 * 1024)
+
+bool taken_address_is(const struct error *err)
+{
+	return err->kind == ERROR_AWS && strcmp(err->aws_code, "InvalidIPAddress.InUse") == 0;
+}
+
+struct deadline taken_address_deadline(const struct call *call)
+{
+	return deadline_in(call->runtime->clock, LIMIT_MS);
+}
+
+/* As EC2 writes it: its filters compare texts. */
+static const char *as_ec2_writes(const char *ip, char buffer[INET6_ADDRSTRLEN])
+{
+	struct in6_addr address;
+
+	if (ip == NULL || inet_pton(AF_INET6, ip, &address) != 1)
+		return ip;
+	return inet_ntop(AF_INET6, &address, buffer, INET6_ADDRSTRLEN);
+}
+
+static int find_holder(struct call *call, struct arena *arena, const char *subnet, const char *filter_name,
+		       const char *ip, struct interface *ret_holder, bool *ret_found, struct error *err)
+{
+	const struct ec2_filter filters[] = {
+		{ .name = "subnet-id", .values = &subnet, .n_values = 1 },
+		{ .name = filter_name, .values = &ip, .n_values = 1 },
+	};
+	struct interface *interfaces;
+	size_t count = 0;
+
+	*ret_found = false;
+	if (ip == NULL)
+		return 0;
+	if (interface_describe(call->ec2, arena, (struct ec2_ids){ 0 },
+			       (struct ec2_filters){ .items = filters, .count = 2 }, &interfaces, &count, err) != 0)
+		return -1;
+	*ret_found = count > 0;
+	if (count > 0)
+		*ret_holder = interfaces[0];
+	return 0;
+}
+
+/* "" for an instance that is not there. */
+static int state_of(struct call *call, struct arena *arena, const char *instance_id, const char **ret_state,
+		    struct error *err)
+{
+	struct instance *instances;
+	size_t count = 0;
+	int result = instance_describe(call->ec2, arena, (struct ec2_ids){ .items = &instance_id, .count = 1 },
+				       (struct ec2_filters){ 0 }, &instances, &count, err);
+
+	if (result != 0 && !ec2_is_not_found(err))
+		return -1;
+	*ret_state = result == 0 && count > 0 ? instances[0].state : "";
+	return 0;
+}
+
+static bool is_leaving(const struct interface *holder, const char *instance_state)
+{
+	return *holder->attachment_id == '\0' || strcmp(holder->attachment_status, "detaching") == 0 ||
+	       strcmp(holder->attachment_status, "detached") == 0 || strcmp(holder->status, "detaching") == 0 ||
+	       (*holder->instance_id != '\0' &&
+		(*instance_state == '\0' || strcmp(instance_state, "shutting-down") == 0 ||
+		 strcmp(instance_state, "terminated") == 0));
+}
+
+enum holding { HELD, LEAVING, NOBODY };
+
+/* One look; *ret_seen says who holds it. */
+static int look(struct call *call, struct arena *arena, const struct taken_address *address, enum holding *ret_holding,
+		const char **ret_seen, struct error *err)
+{
+	char ipv6[INET6_ADDRSTRLEN];
+	struct interface holder = { 0 };
+	const char *state = "";
+	bool found;
+
+	if (find_holder(call, arena, address->subnet, "addresses.private-ip-address", address->ipv4, &holder, &found, err) != 0)
+		return -1;
+	if (!found && find_holder(call, arena, address->subnet, "ipv6-addresses.ipv6-address",
+				  as_ec2_writes(address->ipv6, ipv6), &holder, &found, err) != 0)
+		return -1;
+	if (!found) {
+		*ret_holding = NOBODY;
+		*ret_seen = "nobody that can be seen holds it";
+		return 0;
+	}
+	if (*holder.instance_id != '\0' && state_of(call, arena, holder.instance_id, &state, err) != 0)
+		return -1;
+	const char *name = tags_get(holder.tags, "Name");
+	const char *seen = *holder.instance_id != '\0' ?
+				   arena_printf(arena, "it is held by network interface %s (%s) of instance %s (%s)", holder.id,
+						holder.status, holder.instance_id, *state == '\0' ? "gone" : state) :
+				   arena_printf(arena, "it is held by network interface %s (%s%s%s)", holder.id, holder.status,
+						name == NULL ? "" : ", ", name == NULL ? "" : name);
+	if (seen == NULL)
+		return error_nomem(err);
+	*ret_holding = is_leaving(&holder, state) ? LEAVING : HELD;
+	*ret_seen = seen;
+	return 0;
+}
+
+static int refuse(const struct error *refusal, const struct taken_address *address, const char *seen, struct error *err)
+{
+	*err = *refusal;
+	return error_prefix(err, "address %s in subnet %s is taken: %s", address->ipv4 != NULL ? address->ipv4 : address->ipv6,
+			    address->subnet, seen);
+}
+
+int taken_address_wait(struct call *call, const struct taken_address *address, struct deadline deadline,
+		       const struct error *refusal, struct error *err)
+{
+	const struct clock *clock = call->runtime->clock;
+	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+	int64_t delay = FIRST_DELAY_MS;
+	enum holding holding;
+	const char *seen;
+	struct error why;
+
+	if (arena == NULL)
+		return error_nomem(err);
+	for (;; delay = delay * 3 / 2 < LONGEST_DELAY_MS ? delay * 3 / 2 : LONGEST_DELAY_MS) {
+		arena_reset(arena);
+		if (look(call, arena, address, &holding, &seen, &why) != 0) {
+			if (why.kind == ERROR_CANCELLED) {
+				*err = why;
+				return -1;
+			}
+			return refuse(refusal, address, why.message, err);
+		}
+		if (holding == HELD || deadline_passed(clock, deadline))
+			return refuse(refusal, address, seen, err);
+		log_info(call->runtime->log, "address %s is still taken: %s", address->ipv4 != NULL ? address->ipv4 : address->ipv6,
+			 seen);
+		if (deadline_sleep(clock, deadline, delay, call->runtime->cancel, err) != 0)
+			return -1;
+		/* only trying tells whether it is free */
+		if (holding == NOBODY)
+			return 0;
+	}
+}
