@@ -8,7 +8,11 @@
 #include "cpi/methods/info.h"
 #include "cpi/methods/stemcell.h"
 #include "cpi/rpc/args.h"
+#include "cpi/rpc/create_vm_call.h"
+#include "cpi/rpc/disk_calls.h"
 #include "cpi/rpc/stemcell_args.h"
+#include "cpi/rpc/vm_calls.h"
+#include "cpi/rpc/vm_size_calls.h"
 
 typedef int (*dispatch_fn)(struct call *call, const struct json *arguments, struct json_writer *result,
 			   struct error *err);
@@ -109,24 +113,24 @@ static const struct dispatch_method methods[] = {
 	/* env came with version 3, and its tags are of use in every one */
 	{ "create_stemcell", 1, 3, 2, 3, DISPATCH_NEEDS_AWS, run_create_stemcell },
 	{ "delete_stemcell", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, run_delete_stemcell },
-	{ "create_vm", 1, 3, 4, 6, DISPATCH_NEEDS_AWS, NULL },
-	{ "delete_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "has_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "reboot_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "set_vm_metadata", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, NULL },
+	{ "create_vm", 1, 3, 4, 6, DISPATCH_NEEDS_AWS, create_vm_call },
+	{ "delete_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, vm_calls_delete_vm },
+	{ "has_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, vm_calls_has_vm },
+	{ "reboot_vm", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, vm_calls_reboot_vm },
+	{ "set_vm_metadata", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, vm_calls_set_vm_metadata },
 	{ "configure_networks", 1, 3, 0, 2, DISPATCH_NEEDS_NOTHING, run_configure_networks },
-	{ "calculate_vm_cloud_properties", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "create_disk", 1, 3, 2, 3, DISPATCH_NEEDS_AWS, NULL },
-	{ "delete_disk", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "has_disk", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "resize_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, NULL },
-	{ "update_disk", 1, 3, 3, 3, DISPATCH_NEEDS_AWS, NULL },
-	{ "attach_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, NULL },
-	{ "detach_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, NULL },
-	{ "set_disk_metadata", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, NULL },
-	{ "get_disks", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
-	{ "snapshot_disk", 1, 3, 1, 2, DISPATCH_NEEDS_AWS, NULL },
-	{ "delete_snapshot", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
+	{ "calculate_vm_cloud_properties", 1, 3, 1, 1, DISPATCH_NEEDS_NOTHING, vm_size_calls_calculate },
+	{ "create_disk", 1, 3, 2, 3, DISPATCH_NEEDS_AWS, disk_calls_create_disk },
+	{ "delete_disk", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, disk_calls_delete_disk },
+	{ "has_disk", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, disk_calls_has_disk },
+	{ "resize_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, disk_calls_resize_disk },
+	{ "update_disk", 1, 3, 3, 3, DISPATCH_NEEDS_AWS, disk_calls_update_disk },
+	{ "attach_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, disk_calls_attach_disk },
+	{ "detach_disk", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, disk_calls_detach_disk },
+	{ "set_disk_metadata", 1, 3, 2, 2, DISPATCH_NEEDS_AWS, disk_calls_set_disk_metadata },
+	{ "get_disks", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, vm_calls_get_disks },
+	{ "snapshot_disk", 1, 3, 1, 2, DISPATCH_NEEDS_AWS, disk_calls_snapshot_disk },
+	{ "delete_snapshot", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, disk_calls_delete_snapshot },
 	{ "create_network", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
 	{ "delete_network", 1, 3, 1, 1, DISPATCH_NEEDS_AWS, NULL },
 };

@@ -8,13 +8,12 @@
 #include "cpi/ec2/tags.h"
 #include "cpi/ec2/volumes.h"
 #include "cpi/methods/created.h"
+#include "cpi/methods/device_names.h"
 
 #define DEVICE_TIMEOUT_MS ((int64_t)60 * 1000) /* DEVICE_POLL_TIMEOUT of the original */
 #define DEVICE_LEAST_MS 5000 /* however tests shorten waits: a device takes what it takes */
 #define ATTACH_LIMIT_MS ((int64_t)60 * 1000)
 #define LOG_EVERY_MS 3000
-#define FIRST_NAME 'f' /* EC2's names for volumes of ours: /dev/sdf to /dev/sdp */
-#define LAST_NAME 'p'
 #define MIB ((uint64_t)1024 * 1024)
 
 /* --- creating --- */
@@ -55,39 +54,6 @@ int build_volume_create(struct call *call, const struct build_volume_spec *spec,
 
 /* --- attaching --- */
 
-/* The letter of /dev/sdX or /dev/xvdX (with or without /dev/ and a partition's number); '\0' for other names. */
-static char name_letter(const char *name)
-{
-	if (name == NULL)
-		return '\0';
-	if (strncmp(name, "/dev/", 5) == 0)
-		name += 5;
-	if (strncmp(name, "sd", 2) == 0)
-		return name[2];
-	return strncmp(name, "xvd", 3) == 0 ? name[3] : '\0';
-}
-
-/* taken: a bit for each letter. */
-static char first_free(const struct instance *instance, uint32_t taken)
-{
-	for (size_t i = 0; i < instance->n_mappings; i++) {
-		char letter = name_letter(instance->mappings[i].device_name);
-		if (letter >= 'a' && letter <= 'z')
-			taken |= (uint32_t)1 << (letter - 'a');
-	}
-	for (char letter = FIRST_NAME; letter <= LAST_NAME; letter++)
-		if ((taken & (uint32_t)1 << (letter - 'a')) == 0)
-			return letter;
-	return '\0';
-}
-
-/* "Invalid value '/dev/sdf' for unixDevice. Attachment point /dev/sdf is already in use" */
-static bool is_name_taken(const struct error *err)
-{
-	return err->kind == ERROR_AWS && strcmp(err->aws_code, "InvalidParameterValue") == 0 &&
-	       strstr(err->message, "in use") != NULL;
-}
-
 static bool is_not_ready(const struct error *err)
 {
 	return err->kind == ERROR_AWS &&
@@ -117,23 +83,24 @@ int build_volume_attach(struct call *call, struct build_volume *volume, const st
 			struct error *err)
 {
 	const struct wait_options wait = { .just_created = true };
-	uint32_t refused = 0;
+	struct device_names names;
+	char name[DEVICE_NAME_SIZE];
 
+	device_names_of(instance, &names);
 	for (;;) {
-		char letter = first_free(instance, refused);
-		if (letter == '\0')
+		if (!device_names_next(&names, false, name))
 			return error_set(err, ERROR_CLOUD,
-					 "instance %s has no free device name from /dev/sd%c to /dev/sd%c; detach volumes that are not needed",
-					 instance->id, FIRST_NAME, LAST_NAME);
-		volume->device_name = arena_printf(call->arena, "/dev/sd%c", letter);
+					 "instance %s has no free device name from /dev/sdf to /dev/sdp; detach volumes that are not needed",
+					 instance->id);
+		volume->device_name = arena_strdup(call->arena, name);
 		if (volume->device_name == NULL)
 			return error_nomem(err);
 		if (attach_as(call, volume, instance->id, volume->device_name, err) == 0)
 			break;
-		if (!is_name_taken(err))
+		if (!device_names_lost(err))
 			return error_prefix(err, "cannot attach volume %s to instance %s as %s", volume->id, instance->id,
 					    volume->device_name);
-		refused |= (uint32_t)1 << (letter - 'a');
+		device_names_take(&names, name);
 	}
 	volume->instance_id = instance->id;
 	return volume_wait_attached(call->ec2, volume->id, instance->id, &wait, err);
