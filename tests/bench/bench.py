@@ -3,17 +3,22 @@
 """`make bench`: what it costs, both sides in turn in one run, medians of whole processes. Writes build/bench.json.
 
 Image to device: `onhost write` against `tar -xzOf image root.img | dd bs=1M of=DEV conv=fsync`, each onto a fresh loop
-device over a sparse file in memory. `cpi info` against /bin/true, the least that any process costs here."""
+device over a sparse file in memory. `cpi info` against /bin/true, the least that any process costs here. Waits: how long
+after a volume of the lab has become available `cpi create_disk` is done, with some of them side by side."""
 
 import argparse
 import json
 import os
+import random
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -37,6 +42,10 @@ def measured(command, stdin=None):
 
 def median(rows, key):
     return statistics.median(row[key] for row in rows)
+
+
+def mean(rows, key):
+    return statistics.fmean(row[key] for row in rows)
 
 
 class Loop:
@@ -115,11 +124,88 @@ def bench_info(rounds):
     return rows
 
 
-def table(title, rows, columns):
+class Lab:
+    """The local EC2, for as long as the bench needs it."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="aws-cpi-bench-")
+        self._run("up", "--devices", "plain")
+        with open(os.path.join(self.folder, "env"), encoding="utf-8") as file:
+            self.control_url = dict(word.split("=", 1) for word in shlex.split(file.read()))["LAB_CONTROL"]
+        self.config = os.path.join(self.folder, "bench.json")
+        with open(os.path.join(self.folder, "cpi.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        config["cloud"]["properties"].pop("debug", None)  # in which time goes faster
+        with open(self.config, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+
+    def _run(self, command, *options):
+        subprocess.run([os.path.join(ROOT, "tests/lab/lab"), command, "--dir", self.folder, *options], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def control(self, name, method="GET", value=None):
+        data = None if value is None else json.dumps(value).encode()
+        request = urllib.request.Request(f"{self.control_url}/{name}", data=data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def calls(self, action):
+        return [call for call in self.control("calls") if call["action"] == action and call["end"] is not None]
+
+    def close(self):
+        self._run("down")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Wait:
+    """One create_disk, whose volume takes that many seconds to become available."""
+
+    def __init__(self, lab, seconds):
+        self.seconds = seconds
+        before = len(lab.calls("CreateVolume"))
+        lab.control("states", "PUT", {"volume": {"available": seconds}})
+        self._process = subprocess.Popen([os.path.join(BUILD, "cpi"), lab.config], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._ended = None
+        self._answer = None
+        self._thread = threading.Thread(target=self._follow)
+        self._thread.start()
+        while len(lab.calls("CreateVolume")) == before:
+            if self._ended is not None:
+                sys.exit(f"create_disk made no volume: {self._answer.decode()}")
+            time.sleep(0.02)
+        self._changed = lab.calls("CreateVolume")[-1]["start"] + seconds
+
+    def _follow(self):
+        request = {"method": "create_disk", "arguments": [1024, {}, None],
+                   "context": {"director_uuid": "bench", "request_id": "bench"}, "api_version": 2}
+        self._answer, _ = self._process.communicate(json.dumps(request).encode())
+        self._ended = time.monotonic()
+
+    def row(self, lab):
+        self._thread.join()
+        volume = json.loads(self._answer)["result"]
+        looks = [call for call in lab.calls("DescribeVolumes") if volume in call["params"].values()]
+        if not volume or not looks:
+            sys.exit(f"create_disk failed, or did not wait: {self._answer.decode()}")
+        return {"late_s": self._ended - self._changed, "took_s": self.seconds, "looks": len(looks)}
+
+
+def bench_waits(count):
+    """The lab tells when each volume changes: its clock is the one of this machine, like ours."""
+    lab = Lab()
+    try:
+        waits = [Wait(lab, random.uniform(0, 30)) for _ in range(count)]
+        return [wait.row(lab) for wait in waits]
+    finally:
+        lab.close()
+
+
+def table(title, rows, columns, middle=median):
     print(f"\n{title}")
     print("  " + "".ljust(14) + "".join(label.rjust(14) for _, label, _ in columns))
     for name, side in rows.items():
-        print("  " + name.ljust(14) + "".join(f"{median(side, key) * factor:14.2f}" for key, _, factor in columns))
+        print("  " + name.ljust(14) + "".join(f"{middle(side, key) * factor:14.2f}" for key, _, factor in columns))
 
 
 def main():
@@ -127,6 +213,7 @@ def main():
     parser.add_argument("--mib", type=int, default=3072)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--info-rounds", type=int, default=50)
+    parser.add_argument("--waits", type=int, default=60)
     args = parser.parse_args()
     result = {"mib": args.mib, "rounds": args.rounds}
 
@@ -134,6 +221,13 @@ def main():
     table(f"cpi info, medians of {args.info_rounds} runs in turn", info,
           [("wall_s", "wall ms", 1000), ("cpu_s", "cpu ms", 1000), ("peak_mib", "peak MiB", 1)])
     result["info"] = {name: {key: median(side, key) for key in side[0]} for name, side in info.items()}
+
+    waits = {"create_disk": bench_waits(args.waits)}
+    table(f"waits for volumes that change after 0 to 30 s, means of {args.waits}", waits,
+          [("took_s", "changed s", 1), ("late_s", "late s", 1), ("looks", "looks", 1)], mean)
+    print(f"\n  the latest {max(row['late_s'] for row in waits['create_disk']):.2f} s, "
+          f"at most {max(row['looks'] for row in waits['create_disk'])} looks")
+    result["waits"] = {name: {key: mean(side, key) for key in side[0]} for name, side in waits.items()}
 
     if os.geteuid() == 0 and os.path.exists("/dev/loop-control"):
         rows = bench_image(args.mib, args.rounds)
