@@ -118,6 +118,21 @@ static int copy_encrypted(struct call *call, const struct stemcell_plan *plan, c
 	return 0;
 }
 
+/* As the incumbent does. The AMI is somebody else's, so that it may not be allowed. */
+static int tag_light(struct call *call, const char *image_id, struct ec2_tags tags, struct error *err)
+{
+	struct error why;
+
+	if (tags_create(call->ec2, (struct ec2_ids){ .items = &image_id, .count = 1 }, tags, &why) == 0)
+		return 0;
+	if (why.kind == ERROR_CANCELLED) {
+		*err = why;
+		return -1;
+	}
+	log_warn(call->runtime->log, "cannot tag AMI %s: %s", image_id, why.message);
+	return 0;
+}
+
 static int create_light(struct call *call, const struct stemcell_create_request *request, const char **ret_cid,
 			struct error *err)
 {
@@ -129,6 +144,8 @@ static int create_light(struct call *call, const struct stemcell_create_request 
 	if (plan.encrypted)
 		return copy_encrypted(call, &plan, ret_cid, err);
 	const char *cid = arena_printf(call->arena, "%s" LIGHT_SUFFIX, plan.source_image);
+	if (tag_light(call, plan.source_image, request->env_tags, err) != 0)
+		return -1;
 	if (cid == NULL)
 		return error_nomem(err);
 	*ret_cid = cid;

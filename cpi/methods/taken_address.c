@@ -20,9 +20,10 @@ bool taken_address_is(const struct error *err)
 	return err->kind == ERROR_AWS && strcmp(err->aws_code, "InvalidIPAddress.InUse") == 0;
 }
 
-struct deadline taken_address_deadline(const struct call *call)
+void taken_address_begin(const struct call *call, struct taken_address *address)
 {
-	return deadline_in(call->runtime->clock, LIMIT_MS);
+	address->deadline = deadline_in(call->runtime->clock, LIMIT_MS);
+	address->delay_ms = FIRST_DELAY_MS;
 }
 
 /* As EC2 writes it: its filters compare texts. */
@@ -117,41 +118,54 @@ static int look(struct call *call, struct arena *arena, const struct taken_addre
 	return 0;
 }
 
+static const char *text_of(const struct taken_address *address)
+{
+	if (address->prefix != NULL)
+		return address->prefix;
+	if (address->ipv4 != NULL)
+		return address->ipv4;
+	return address->ipv6 != NULL ? address->ipv6 : "(one of EC2's choice)";
+}
+
 static int refuse(const struct error *refusal, const struct taken_address *address, const char *seen, struct error *err)
 {
 	*err = *refusal;
-	return error_prefix(err, "address %s in subnet %s is taken: %s", address->ipv4 != NULL ? address->ipv4 : address->ipv6,
-			    address->subnet, seen);
+	return error_prefix(err, "address %s in subnet %s is taken: %s", text_of(address), address->subnet, seen);
 }
 
-int taken_address_wait(struct call *call, const struct taken_address *address, struct deadline deadline,
-		       const struct error *refusal, struct error *err)
+static int wait_a_little(struct call *call, struct taken_address *address, struct error *err)
 {
-	const struct clock *clock = call->runtime->clock;
+	int64_t delay = address->delay_ms;
+
+	address->delay_ms = delay * 3 / 2 < LONGEST_DELAY_MS ? delay * 3 / 2 : LONGEST_DELAY_MS;
+	return deadline_sleep(call->runtime->clock, address->deadline, delay, call->runtime->cancel, err);
+}
+
+int taken_address_wait(struct call *call, struct taken_address *address, const struct error *refusal, struct error *err)
+{
 	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
-	int64_t delay = FIRST_DELAY_MS;
-	enum holding holding;
+	enum holding holding = HELD;
 	const char *seen;
 	struct error why;
 
 	if (arena == NULL)
 		return error_nomem(err);
-	for (;; delay = delay * 3 / 2 < LONGEST_DELAY_MS ? delay * 3 / 2 : LONGEST_DELAY_MS) {
+	for (bool waited = false;; waited = true) {
 		arena_reset(arena);
 		if (look(call, arena, address, &holding, &seen, &why) != 0) {
-			if (why.kind == ERROR_CANCELLED) {
-				*err = why;
-				return -1;
-			}
-			return refuse(refusal, address, why.message, err);
-		}
-		if (holding == HELD || deadline_passed(clock, deadline))
-			return refuse(refusal, address, seen, err);
-		log_info(call->runtime->log, "address %s is still taken: %s", address->ipv4 != NULL ? address->ipv4 : address->ipv6,
-			 seen);
-		if (deadline_sleep(clock, deadline, delay, call->runtime->cancel, err) != 0)
+			if (why.kind != ERROR_CANCELLED)
+				return refuse(refusal, address, why.message, err);
+			*err = why;
 			return -1;
+		}
 		/* only trying tells whether it is free */
+		if (holding == NOBODY && waited)
+			return 0;
+		if (holding == HELD || deadline_passed(call->runtime->clock, address->deadline))
+			return refuse(refusal, address, seen, err);
+		log_info(call->runtime->log, "address %s is still taken: %s", text_of(address), seen);
+		if (wait_a_little(call, address, err) != 0)
+			return -1;
 		if (holding == NOBODY)
 			return 0;
 	}

@@ -254,6 +254,18 @@ static int undo_entry(struct undo *undo, const struct entry *entry, bool hurry, 
 	return 0;
 }
 
+int undo_now(struct undo *undo, const struct undo_step *step, struct error *err)
+{
+	struct entry *entry = entry_of(undo, step);
+
+	if (entry == NULL || entry->settled)
+		return 0;
+	if (undo_entry(undo, entry, false, err) != 0)
+		return -1;
+	settle(undo, entry);
+	return 0;
+}
+
 /* A further signal while undoing: what is left is asked to go, and not waited for. */
 static int undo_entry_patiently(struct undo *undo, const struct entry *entry, bool *hurry, struct error *err)
 {

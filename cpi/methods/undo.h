@@ -47,6 +47,10 @@ void undo_created(struct undo *undo, const struct undo_step *step, const char *i
 /* The call that would have created it failed for good, or the thing was deleted in the course of the method. */
 void undo_forget(struct undo *undo, const struct undo_step *step);
 
+/* Undoes one thing in the course of the method: what may have been created although its call failed, before another is
+ * created in its place. Nothing to do when it was forgotten. */
+int undo_now(struct undo *undo, const struct undo_step *step, struct error *err);
+
 /* Undoes all that is left, newest first; also what was intended and whose id never came (looked up by tag). Works although
  * a signal has come (cancel_clear); a second signal shortens it. What could not be undone stays in the journal and is named
  * behind err's message ("… left behind: volume vol-… (why)"). */

@@ -22,7 +22,8 @@ struct step {
 	const struct vm_route *route;
 	const struct route *old_route; /* NULL: there is none yet */
 	struct undo_step undo_step;    /* of a route */
-	struct error failure;          /* of leading it; kind ERROR_NONE: it leads there */
+	struct error failure;          /* EC2's, of leading it */
+	bool leads;
 };
 
 struct steps {
@@ -47,26 +48,14 @@ static int end_interface_with_instance(void *self, struct error *err)
 static int disable_source_dest_check(void *self, struct error *err)
 {
 	struct step *step = self;
+	struct ec2_client *ec2 = step->call->ec2;
+	const char *instance = step->finish->instance->id;
 
-	if (step->interface != NULL)
-		return interface_disable_source_dest_check(step->call->ec2, step->interface->id, err);
-	return instance_disable_source_dest_check(step->call->ec2, step->finish->instance->id, err);
-}
-
-static int lead_route(void *self, struct error *err)
-{
-	struct step *step = self;
-	const struct vm_route *route = step->route;
-	const char *kind = step->interface != NULL ? "NetworkInterfaceId" : "InstanceId";
-	const char *target = step->interface != NULL ? step->interface->id : step->finish->instance->id;
-	int (*lead)(struct ec2_client *, const char *, const char *, const char *, const char *, struct error *) =
-		step->old_route == NULL ? route_create : route_replace;
-
-	if (lead(step->call->ec2, route->table_id, route->destination, kind, target, &step->failure) == 0)
+	if (step->interface == NULL && instance_disable_source_dest_check(ec2, instance, err) == 0)
 		return 0;
-	*err = step->failure;
-	return error_prefix(err, "cannot lead %s in route table %s to instance %s", route->destination, route->table_id,
-			    step->finish->instance->id);
+	if (step->interface != NULL && interface_disable_source_dest_check(ec2, step->interface->id, err) == 0)
+		return 0;
+	return error_prefix(err, "cannot switch off the source/destination check of instance %s", instance);
 }
 
 /* --- what EC2 may refuse at first: it has shown the instance as running and does not mean it yet --- */
@@ -95,6 +84,31 @@ static int until_ready(struct step *step, int (*enter)(struct step *step, struct
 			return -1;
 	}
 	return 0;
+}
+
+static int lead(struct step *step, struct error *err)
+{
+	const struct vm_route *route = step->route;
+	const char *kind = step->interface != NULL ? "NetworkInterfaceId" : "InstanceId";
+	const char *target = step->interface != NULL ? step->interface->id : step->finish->instance->id;
+	int (*set)(struct ec2_client *, const char *, const char *, const char *, const char *, struct error *) =
+		step->old_route == NULL ? route_create : route_replace;
+
+	step->leads = set(step->call->ec2, route->table_id, route->destination, kind, target, &step->failure) == 0;
+	if (step->leads)
+		return 0;
+	*err = step->failure;
+	return -1;
+}
+
+static int lead_route(void *self, struct error *err)
+{
+	struct step *step = self;
+
+	if (until_ready(step, lead, err) == 0)
+		return 0;
+	return error_prefix(err, "cannot lead %s in route table %s to instance %s", step->route->destination,
+			    step->route->table_id, step->finish->instance->id);
 }
 
 static int register_with_load_balancer(struct step *step, struct error *err)
@@ -253,11 +267,12 @@ int vm_finish_run(struct call *call, const struct vm_finish *finish, struct erro
 	for (size_t i = 0; i < spec->n_routes; i++)
 		if (add_route(&steps, call, finish, &spec->routes[i], err) != 0)
 			return -1;
+	size_t others = steps.count;
 	if (add_address(&steps, call, finish, err) != 0)
 		return -1;
-	int result = steps.count == 0 ? 0 : parallel_run(steps.tasks, steps.count, err);
-	for (size_t i = 0; i < steps.count; i++)
-		if (steps.items[i].failure.kind != ERROR_NONE)
+	int result = parallel_run(steps.tasks, others, err);
+	for (size_t i = 0; i < others; i++)
+		if (steps.items[i].route != NULL && !steps.items[i].leads)
 			created_not(call->undo, &steps.items[i].undo_step, &steps.items[i].failure);
-	return result;
+	return result == 0 ? parallel_run(steps.tasks + others, steps.count - others, err) : -1;
 }

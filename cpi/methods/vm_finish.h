@@ -15,7 +15,8 @@ struct vm_finish {
 	bool own_interfaces;             /* they were made before it */
 };
 
-/* All at the same time; the routes are in the journal before. */
+/* Side by side; the routes are in the journal before. The elastic address comes last: it may be taken from another VM, and
+ * nothing gives it back. */
 int vm_finish_run(struct call *call, const struct vm_finish *finish, struct error *err);
 
 #endif

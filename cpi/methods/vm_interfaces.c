@@ -23,13 +23,13 @@ struct making {
 static int create(struct making *making, struct error *err)
 {
 	struct call *call = making->call;
-	struct deadline deadline = taken_address_deadline(call);
-	const struct taken_address address = {
+	struct taken_address address = {
 		.subnet = making->nic->subnet,
 		.ipv4 = making->nic->ipv4,
 		.ipv6 = making->nic->ipv6,
 	};
 
+	taken_address_begin(call, &address);
 	for (;;) {
 		struct error *failure = &making->failure;
 		*failure = (struct error){ 0 };
@@ -38,9 +38,26 @@ static int create(struct making *making, struct error *err)
 			return 0;
 		}
 		*err = *failure;
-		if (!taken_address_is(failure) || taken_address_wait(call, &address, deadline, failure, err) != 0)
+		if (!taken_address_is(failure) || taken_address_wait(call, &address, failure, err) != 0)
 			return -1;
 	}
+}
+
+/* Its last holder may be on its way out too. */
+static int assign(struct making *making, const char *prefix, struct error *err)
+{
+	struct taken_address address = { .subnet = making->nic->subnet, .prefix = prefix };
+	struct call *call = making->call;
+	const char *id = making->interface.id;
+	struct error failure;
+
+	taken_address_begin(call, &address);
+	while (prefix != NULL && interface_assign_prefix(call->ec2, id, prefix, &failure) != 0) {
+		*err = failure;
+		if (!taken_address_is(&failure) || taken_address_wait(call, &address, &failure, err) != 0)
+			return error_prefix(err, "cannot give network interface %s the prefix %s", id, prefix);
+	}
+	return 0;
 }
 
 static int furnish(struct making *making, struct error *err)
@@ -48,14 +65,10 @@ static int furnish(struct making *making, struct error *err)
 	const struct wait_options wait = { .just_created = true };
 	const char *id = making->interface.id;
 	struct ec2_client *ec2 = making->call->ec2;
-	const struct nic *nic = making->nic;
 
-	if (interface_wait_available(ec2, id, &wait, err) != 0)
+	if (interface_wait_available(ec2, id, &wait, err) != 0 || assign(making, making->nic->ipv4_prefix, err) != 0 ||
+	    assign(making, making->nic->ipv6_prefix, err) != 0)
 		return -1;
-	if (nic->ipv4_prefix != NULL && interface_assign_prefix(ec2, id, nic->ipv4_prefix, err) != 0)
-		return error_prefix(err, "cannot give network interface %s the prefix %s", id, nic->ipv4_prefix);
-	if (nic->ipv6_prefix != NULL && interface_assign_prefix(ec2, id, nic->ipv6_prefix, err) != 0)
-		return error_prefix(err, "cannot give network interface %s the prefix %s", id, nic->ipv6_prefix);
 	if (making->public_ip && interface_associate_public_ip(ec2, id, err) != 0)
 		return error_prefix(err, "Failed to associate public IP address with network interface %s", id);
 	return 0;

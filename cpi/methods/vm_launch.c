@@ -20,8 +20,9 @@ struct attempt {
 	size_t user_data_len;
 	bool spot;
 	struct undo_step step;
-	struct instance instance;
-	const char *died_of;
+	struct error failure; /* of RunInstances */
+	bool refused;         /* for certain: it has made nothing */
+	struct instance instance; /* its id NULL: none is known */
 };
 
 /* --- what failures mean --- */
@@ -30,7 +31,7 @@ static bool speaks_of_no_capacity(const char *code)
 {
 	static const char *const codes[] = {
 		"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientReservedInstanceCapacity",
-		"InsufficientCapacity",
+		"InsufficientCapacity",		"UnfulfillableCapacity",
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -102,10 +103,8 @@ static int run(struct attempt *attempt, struct error *err)
 		.security_group_ids = launch->lookups->security_group_ids,
 		.public_ip = launch->spec->auto_assign_public_ip,
 	};
-	const struct taken_address address = { .subnet = nic->subnet, .ipv4 = nic->ipv4, .ipv6 = nic->ipv6 };
-	struct deadline deadline = taken_address_deadline(call);
+	struct taken_address address = { .subnet = nic->subnet, .ipv4 = nic->ipv4, .ipv6 = nic->ipv6 };
 	struct instance_run_request request;
-	struct error failure;
 
 	fill_request(attempt, &request);
 	if (launch->interfaces == NULL)
@@ -113,15 +112,14 @@ static int run(struct attempt *attempt, struct error *err)
 	if (created_tags(call->arena, launch->spec->tags, &attempt->step, &request.tags, err) != 0)
 		return -1;
 	log_launch(attempt);
-	for (;;) {
-		if (instance_run(call->ec2, call->arena, &request, &attempt->instance, &failure) == 0)
-			return 0;
-		*err = failure;
-		if (launch->interfaces != NULL || !taken_address_is(&failure))
-			return -1;
-		if (taken_address_wait(call, &address, deadline, &failure, err) != 0)
+	taken_address_begin(call, &address);
+	while (instance_run(call->ec2, call->arena, &request, &attempt->instance, &attempt->failure) != 0) {
+		*err = attempt->failure;
+		if (launch->interfaces != NULL || !taken_address_is(err) ||
+		    taken_address_wait(call, &address, &attempt->failure, err) != 0)
 			return -1;
 	}
+	return 0;
 }
 
 static bool is_dead(const char *state)
@@ -150,10 +148,23 @@ static enum outcome wait_running(struct attempt *attempt, struct error *err)
 				instance->state_reason);
 		return FAILED;
 	}
-	attempt->died_of = instance->state_reason;
 	(void)error_set(err, ERROR_VM_CREATION_FAILED, "instance %s was terminated while it was starting: %s", id,
 			*instance->state_reason == '\0' ? "EC2 gives no reason" : instance->state_reason);
 	return speaks_of_no_capacity(instance->state_reason) ? NO_CAPACITY : DIED;
+}
+
+/* No capacity may come as a server's error, and says for certain that there is no instance all the same. */
+static enum outcome note_failure(struct attempt *attempt, const struct error *err)
+{
+	struct undo *undo = attempt->call->undo;
+	enum outcome outcome = judge(attempt, err);
+
+	attempt->refused = outcome == NO_CAPACITY || (outcome != DIED && created_refused(&attempt->failure));
+	if (outcome == NO_CAPACITY)
+		undo_forget(undo, &attempt->step);
+	else
+		created_not(undo, &attempt->step, &attempt->failure);
+	return outcome;
 }
 
 static enum outcome try(struct attempt *attempt, struct error *err)
@@ -162,22 +173,26 @@ static enum outcome try(struct attempt *attempt, struct error *err)
 
 	if (undo_intend(call->undo, UNDO_INSTANCE, &attempt->step, err) != 0)
 		return FAILED;
-	if (run(attempt, err) != 0) {
-		created_not(call->undo, &attempt->step, err);
-		return judge(attempt, err);
-	}
+	if (run(attempt, err) != 0)
+		return note_failure(attempt, err);
 	undo_created(call->undo, &attempt->step, attempt->instance.id);
 	log_info(call->runtime->log, "created instance '%s' (%s)", attempt->instance.id, attempt->candidate->type);
 	return wait_running(attempt, err);
 }
 
-/* A dead one keeps its address, and the interfaces that were made for it, until it is terminated. */
-static int bury(struct attempt *attempt, struct error *err)
+/* Makes room for the next attempt. A dead instance keeps its address, and the interfaces that were made for it, until it is
+ * terminated; one that may be there although RunInstances failed must not be left beside the next. */
+static int clear_away(struct attempt *attempt, struct error *err)
 {
 	const struct wait_options wait = { .just_created = true };
 	struct call *call = attempt->call;
 
-	if (attempt->instance.id != NULL) {
+	if (attempt->refused)
+		return 0;
+	if (attempt->instance.id == NULL) {
+		if (undo_now(call->undo, &attempt->step, err) != 0)
+			return -1;
+	} else {
 		if (instance_wait_terminated(call->ec2, attempt->instance.id, &wait, err) != 0)
 			return -1;
 		undo_forget(call->undo, &attempt->step);
@@ -197,12 +212,26 @@ struct launching {
 	const struct vm_candidate *candidate;
 };
 
+/* There is no next attempt, as this one is still in its way. */
+static enum outcome stuck(const struct attempt *attempt, const struct error *why, struct error *err)
+{
+	if (why->kind == ERROR_CANCELLED) {
+		*err = *why;
+		return FAILED;
+	}
+	log_warn(attempt->call->runtime->log, "not tried any further: %s", why->message);
+	err->kind = ERROR_VM_CREATION_FAILED;
+	err->retryable = false;
+	return FAILED;
+}
+
 /* One type, until it runs or is not going to. */
 static enum outcome launch_type(struct launching *launching, const struct vm_candidate *candidate, bool spot,
 				struct error *err)
 {
 	struct call *call = launching->call;
 	struct agent_settings settings = launching->launch->settings;
+	bool fallback = launching->launch->spec->spot_ondemand_fallback;
 	CLEANUP_BUF struct buf user_data = BUF_INIT(AGENT_SETTINGS_MAX);
 
 	settings.devices = &candidate->devices;
@@ -222,15 +251,12 @@ static enum outcome launch_type(struct launching *launching, const struct vm_can
 			launching->instance = attempt.instance;
 			launching->candidate = candidate;
 		}
-		if (outcome == RUNNING || outcome == FAILED || outcome == NO_SPOT)
+		if (outcome == RUNNING || outcome == FAILED || (outcome == NO_SPOT && !fallback))
 			return outcome;
 		struct error why = { 0 };
-		if (bury(&attempt, &why) != 0) {
-			if (why.kind == ERROR_CANCELLED)
-				*err = why;
-			return FAILED;
-		}
-		if (outcome == NO_CAPACITY || ++launching->deaths >= BIRTHS)
+		if (clear_away(&attempt, &why) != 0)
+			return stuck(&attempt, &why, err);
+		if (outcome != DIED || ++launching->deaths >= BIRTHS)
 			return outcome;
 		log_warn(call->runtime->log, "%s; trying again", err->message);
 	}

@@ -358,18 +358,30 @@ static int check_subnets(const struct looking *looking, struct error *err)
 	return 0;
 }
 
+static int refuse_zones(const struct looking *looking, const char *subnets, const char *vm, struct error *err)
+{
+	const char *volumes = "";
+
+	for (size_t i = 0; i < looking->n_volumes; i++) {
+		volumes = arena_printf(looking->call->arena, "%s%s%s (%s)", volumes, i == 0 ? ", and volume in " : ", ",
+				       looking->volumes[i].availability_zone, looking->volumes[i].id);
+		if (volumes == NULL)
+			return error_nomem(err);
+	}
+	return error_set(err, ERROR_CLOUD, "can't use multiple availability zones: subnet in %s, VM in %s%s", subnets, vm,
+			 volumes);
+}
+
 static int agree_on_zone(struct looking *looking, struct error *err)
 {
 	const char *subnets = looking->subnets[0].availability_zone;
 	const char *vm = looking->spec->availability_zone != NULL ? looking->spec->availability_zone : subnets;
+	bool agreed = strcmp(vm, subnets) == 0;
 
 	for (size_t i = 0; i < looking->n_volumes; i++)
-		if (strcmp(looking->volumes[i].availability_zone, vm) != 0 || strcmp(vm, subnets) != 0)
-			return error_set(err, ERROR_CLOUD,
-					 "can't use multiple availability zones: subnet in %s, VM in %s, and volume in %s (%s)", subnets,
-					 vm, looking->volumes[i].availability_zone, looking->volumes[i].id);
-	if (strcmp(vm, subnets) != 0)
-		return error_set(err, ERROR_CLOUD, "can't use multiple availability zones: subnet in %s, VM in %s", subnets, vm);
+		agreed = agreed && strcmp(looking->volumes[i].availability_zone, vm) == 0;
+	if (!agreed)
+		return refuse_zones(looking, subnets, vm, err);
 	looking->found.availability_zone = vm;
 	return 0;
 }

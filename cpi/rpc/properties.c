@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "common/parse.h"
 #include "cpi/rpc/args.h"
 
 int properties_wrong_type(const struct properties *properties, const char *key, const char *wanted, struct error *err)
@@ -93,6 +94,20 @@ int properties_names(const struct properties *properties, const char *key, struc
 	return 0;
 }
 
+/* a template may have put a number into quotes: "4000" */
+static bool number_of(const struct json *value, double *ret_number)
+{
+	const char *text = json_text(value);
+	uint64_t number;
+
+	if (text == NULL)
+		return json_double(value, ret_number);
+	if (!parse_u64(text, &number))
+		return false;
+	*ret_number = (double)number;
+	return true;
+}
+
 int properties_number(const struct properties *properties, const char *key, uint64_t *ret_value, struct error *err)
 {
 	const struct json *value = properties_find(properties, key);
@@ -102,7 +117,7 @@ int properties_number(const struct properties *properties, const char *key, uint
 		*ret_value = 0;
 		return 0;
 	}
-	if (!json_double(value, &number))
+	if (!number_of(value, &number))
 		return properties_wrong_type(properties, key, "a whole number", err);
 	if (number < 0 || number > (double)PROPERTIES_MAX_NUMBER)
 		return error_set(err, properties->configured ? ERROR_CONFIG : ERROR_CLOUD,

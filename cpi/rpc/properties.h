@@ -39,7 +39,7 @@ int properties_label(const struct properties *properties, const char *key, const
 /* An array of texts, or one alone; empty ones are left out. */
 int properties_names(const struct properties *properties, const char *key, struct arena *arena, struct ec2_ids *ret_names,
 		     struct error *err);
-/* A whole number (2048.0 is one); ERROR_CLOUD for one below 0 or over PROPERTIES_MAX_NUMBER. */
+/* A whole number (2048.0 is one, and so is the string "2048"); ERROR_CLOUD for one below 0 or over PROPERTIES_MAX_NUMBER. */
 int properties_number(const struct properties *properties, const char *key, uint64_t *ret_value, struct error *err);
 
 #endif

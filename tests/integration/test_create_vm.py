@@ -395,7 +395,6 @@ def test_raw_instance_storage_on_nvme(lab, vm):
      "cannot both be true"),
     ({"instance_type": "m3.xlarge", "ephemeral_disk": {"use_instance_storage": True, "size": 2048}}, "cannot be combined"),
     ({"instance_type": None}, "instance_type"),
-    ({"tenancy": "alone"}, "tenancy"),
 ])
 def test_properties_that_are_refused(refuse, properties, text):
     refuse(text, properties=properties)
@@ -424,8 +423,11 @@ def test_the_configurations_defaults(lab, vm):
     assert (shown["HttpTokens"], shown["HttpPutResponseHopLimit"]) == ("required", 3)
 
 
-def test_tenancy_host(lab, vm):
-    assert vm(properties={"tenancy": "host"})["Placement"]["Tenancy"] == "host"
+@pytest.mark.parametrize("tenancy", ["default", "dedicated", "host", "shared"])
+def test_tenancy(lab, vm, tenancy):
+    """Any other word means default."""
+    shown = vm(properties={"tenancy": tenancy})["Placement"].get("Tenancy", "default")
+    assert shown == ("default" if tenancy == "shared" else tenancy)
 
 
 def test_an_unknown_key_is_ec2s_error(refuse):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import wait_until
+from conftest import account, wait_until
 from test_lab import new_snapshot, new_volume, refused, register, volume
 
 
@@ -112,7 +112,7 @@ def test_addresses_groups_and_interfaces_that_cannot_be(lab, vms):
 
     def one(**more):
         vms(NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": subnet, **more}])
-    before = lab.ec2.describe_instances()["Reservations"]
+    before = account(lab)["instances"]
     refused("InvalidIPAddress.InUse", one, PrivateIpAddress="10.0.0.40")
     for address in ("10.0.1.40", "10.0.0.3", "10.0.0.255", "ten"):
         refused("InvalidParameterValue", one, PrivateIpAddress=address)
@@ -131,7 +131,7 @@ def test_addresses_groups_and_interfaces_that_cannot_be(lab, vms):
     refused("InvalidParameterValue", vms, NetworkInterfaces=[{**existing, "DeviceIndex": 1}])
     refused("AttachmentLimitExceeded", vms, InstanceType="t3.micro", NetworkInterfaces=[
         {"DeviceIndex": n, "SubnetId": subnet} for n in range(3)])
-    assert lab.ec2.describe_instances()["Reservations"] == before
+    assert account(lab)["instances"] == before
     lab.ec2.delete_network_interface(NetworkInterfaceId=eni)
 
 

@@ -111,7 +111,7 @@ static void test_refused(void **state)
 		{ "[null,{}]", "null as size", ERROR_INVALID_CALL },
 		{ "[1,[]]", "an array as cloud_properties", ERROR_INVALID_CALL },
 		{ "[1,{\"type\":1}]", "cloud_properties.type", ERROR_INVALID_CALL },
-		{ "[1,{\"iops\":\"3000\"}]", "cloud_properties.iops", ERROR_INVALID_CALL },
+		{ "[1,{\"iops\":\"3k\"}]", "cloud_properties.iops", ERROR_INVALID_CALL },
 		{ "[1,{\"iops\":-1}]", "cloud_properties.iops", ERROR_CLOUD },
 		{ "[1,{\"throughput\":1.5}]", "cloud_properties.throughput", ERROR_INVALID_CALL },
 		{ "[1,{\"kms_key_arn\":1}]", "cloud_properties.kms_key_arn", ERROR_INVALID_CALL },

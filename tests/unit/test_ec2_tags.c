@@ -34,6 +34,42 @@ static void test_create(void **state)
 	fake_aws_close(&fake);
 }
 
+static void test_create_if_there(void **state)
+{
+	(void)state;
+	const char *const ids[] = { "vol-1" };
+	const struct ec2_tag tag = { "Name", "to be deleted" };
+	struct fake_aws fake;
+	struct error err;
+
+	fake_aws_open(&fake);
+	fake_aws_script(&fake,
+			(struct fake_answer){ .status = 400, .body = fake_aws_error("InvalidVolume.NotFound", "no") });
+	assert_int_equal(tags_create_if_there(&fake.ec2, (struct ec2_ids){ ids, 1 }, (struct ec2_tags){ &tag, 1 }, &err), 0);
+	assert_int_equal(fake.n_requests, 1);
+	fake_aws_script(&fake, (struct fake_answer){ .status = 400, .body = fake_aws_error("TagLimitExceeded", "no") });
+	assert_int_equal(tags_create_if_there(&fake.ec2, (struct ec2_ids){ ids, 1 }, (struct ec2_tags){ &tag, 1 }, &err), -1);
+	assert_true(tags_are_refused(&err));
+	fake_aws_close(&fake);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		struct error error;
+		bool refused;
+	} rows[] = {
+		{ { ERROR_AWS, .aws_code = "TagLimitExceeded" }, true },
+		{ { ERROR_AWS, .aws_code = "InvalidParameterValue" }, true },
+		{ { ERROR_AWS, .aws_code = "UnauthorizedOperation" }, false },
+		{ { ERROR_TIMEOUT, .aws_code = "TagLimitExceeded" }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(tags_are_refused(&rows[i].error), rows[i].refused);
+}
+
 static void test_cut(void **state)
 {
 	(void)state;
@@ -63,7 +99,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_create),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_create_if_there),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -493,6 +493,45 @@ static void test_a_route_that_was_refused(void **state)
 	assert_int_equal(journals(fixture), 0);
 }
 
+/* --- in the course of the method --- */
+
+/* What a failed call may have made all the same goes at once; what was forgotten is not asked for. */
+static void test_one_now(void **state)
+{
+	struct fixture *fixture = *state;
+	struct undo_step volume = intend(fixture, UNDO_VOLUME, "vol-1");
+	struct undo_step instance = intend(fixture, UNDO_INSTANCE, NULL);
+	struct undo_step refused = intend(fixture, UNDO_INSTANCE, NULL);
+
+	undo_forget(fixture->undo, &refused);
+	assert_int_equal(undo_now(fixture->undo, &refused, NULL), 0);
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "running")));
+	expect(fixture, "TerminateInstances", DONE("TerminateInstances"));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "terminated")));
+	assert_int_equal(undo_now(fixture->undo, &instance, NULL), 0);
+	assert_int_equal(undo_now(fixture->undo, &instance, NULL), 0);
+	undo_forget(fixture->undo, &volume);
+	undo_run(fixture->undo, NULL);
+	assert_int_equal(journals(fixture), 0);
+}
+
+/* It stays what is to be undone. */
+static void test_one_now_fails(void **state)
+{
+	struct fixture *fixture = *state;
+	struct undo_step step = intend(fixture, UNDO_INSTANCE, NULL);
+	struct error err = { 0 };
+
+	expect_error(fixture, "DescribeInstances", "UnauthorizedOperation");
+	assert_int_equal(undo_now(fixture->undo, &step, &err), -1);
+	assert_non_null(strstr(err.message, "UnauthorizedOperation"));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "running")));
+	expect(fixture, "TerminateInstances", DONE("TerminateInstances"));
+	expect(fixture, "DescribeInstances", INSTANCES(INSTANCE("i-1", "terminated")));
+	undo_run(fixture->undo, NULL);
+	assert_int_equal(journals(fixture), 0);
+}
+
 /* --- signals --- */
 
 static void test_works_after_a_signal(void **state)
@@ -638,6 +677,8 @@ int main(void)
 		TEST(test_an_attachment),
 		TEST(test_a_route_that_never_led_here),
 		TEST(test_a_route_that_was_refused),
+		TEST(test_one_now),
+		TEST(test_one_now_fails),
 		TEST(test_works_after_a_signal),
 		TEST(test_second_signal_shortens),
 		TEST(test_long_errors_leave_room_for_names),

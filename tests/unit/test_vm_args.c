@@ -27,7 +27,7 @@ static void test_whole(void **state)
 		       "'spot_ondemand_fallback':true,'auto_assign_public_ip':true,'source_dest_check':false,"
 		       "'raw_instance_storage':true,'security_groups':['sg-1','web'],'elbs':['e1'],'lb_target_groups':['t1','t2'],"
 		       "'advertised_routes':[{'table_id':'rtb-1','destination':'10.0.0.0/8'}],"
-		       "'root_disk':{'size':43008.0,'type':'io1','iops':1000},"
+		       "'root_disk':{'size':43008.0,'type':'io1','iops':'1000'},"
 		       "'ephemeral_disk':{'size':4000,'type':'gp3','iops':3000,'throughput':200,'encrypted':true,'kms_key_arn':'arn'},"
 		       "'instance_types_fallback':['m5a.large'],'tags':{'a':'own','n':1}},"
 		       "{'b':{'type':'manual','ip':'10.0.0.5','prefix':'32','dns':['10.0.0.2'],'nic_group':7,"
@@ -94,7 +94,7 @@ static void test_defaults(void **state)
 		"",
 		"'key_name':null,'tenancy':null,'spot_bid_price':null,'elbs':null,'root_disk':null,'ephemeral_disk':null,"
 		"'tags':null,'metadata_options':null,'advertised_routes':null,'source_dest_check':null,'security_groups':null",
-		"'key_name':'','tenancy':'default','spot_bid_price':'','elbs':[],'root_disk':{},'ephemeral_disk':{},'tags':{},"
+		"'key_name':'','tenancy':'shared','spot_bid_price':'','elbs':[],'root_disk':{},'ephemeral_disk':{},'tags':{},"
 		"'metadata_options':{},'advertised_routes':[],'security_groups':[''],'spot_ondemand_fallback':false",
 	};
 
@@ -295,12 +295,12 @@ static void test_refused(void **state)
 		{ "['a','ami-1',{'instance_type':''},{}]", "", ERROR_CLOUD, "cloud_properties.instance_type, " },
 		{ "['a','ami-1',{'instance_type':'t'},{}]", "", ERROR_CLOUD, "Missing properties: cloud_properties.availability_zone. " },
 		{ VM("'key_name':1"), "", ERROR_INVALID_CALL, "a number as cloud_properties.key_name" },
-		{ VM("'tenancy':'shared'"), "", ERROR_CLOUD, "cloud_properties.tenancy is 'shared'" },
+		{ VM("'tenancy':1"), "", ERROR_INVALID_CALL, "a number as cloud_properties.tenancy" },
 		{ VM("'spot_bid_price':true"), "", ERROR_INVALID_CALL, "cloud_properties.spot_bid_price" },
 		{ VM("'security_groups':[1]"), "", ERROR_INVALID_CALL, "cloud_properties.security_groups" },
 		{ VM("'elbs':{}"), "", ERROR_INVALID_CALL, "an object as cloud_properties.elbs" },
 		{ VM("'root_disk':1"), "", ERROR_INVALID_CALL, "cloud_properties.root_disk" },
-		{ VM("'root_disk':{'size':'8'}"), "", ERROR_INVALID_CALL, "a string as cloud_properties.root_disk.size" },
+		{ VM("'root_disk':{'size':'8k'}"), "", ERROR_INVALID_CALL, "a string as cloud_properties.root_disk.size" },
 		{ VM("'root_disk':{'size':-1}"), "", ERROR_CLOUD, "cloud_properties.root_disk.size is -1" },
 		{ VM("'root_disk':{'size':0.5}"), "", ERROR_INVALID_CALL, "a whole number" },
 		{ VM("'root_disk':{'iops':1e99}"), "", ERROR_CLOUD, "cloud_properties.root_disk.iops is 1e99" },
