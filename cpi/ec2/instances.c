@@ -46,14 +46,18 @@ static void read_interface(struct fields *fields, void *item)
 static const char *read_state_reason(struct fields *fields)
 {
 	struct fields reason = { .arena = fields->arena, .node = xml_child(fields->node, "stateReason") };
+	const char *code = fields_text(&reason, "code");
 	const char *text = fields_text(&reason, "message");
 
-	if (*text == '\0')
-		text = fields_text(&reason, "code");
-	if (*text == '\0')
-		text = fields_text(fields, "reason");
 	fields_inherit(fields, &reason);
-	return text;
+	/* the message begins with the code as a rule */
+	if (*text != '\0' && strncmp(text, code, strlen(code)) != 0) {
+		const char *both = arena_printf(fields->arena, "%s: %s", code, text);
+		return both != NULL ? both : text;
+	}
+	if (*text != '\0')
+		return text;
+	return *code != '\0' ? code : fields_text(fields, "reason");
 }
 
 static void read_instance(struct fields *fields, void *item)
@@ -352,7 +356,7 @@ int instance_disable_source_dest_check(struct ec2_client *ec2, const char *insta
 struct instance_wait {
 	struct ec2_client *ec2;
 	const char *instance_id;
-	bool just_created;   /* and not seen yet */
+	bool just_created;   /* not known is eventual consistency */
 	struct arena *arena; /* the caller's, for what is found */
 	struct instance found;
 };
@@ -370,13 +374,12 @@ static int look_running(void *self, struct arena *scratch, enum wait_look *ret_l
 	if (describe_instances(wait->ec2, wait->arena, ids, NO_FILTERS, wait->just_created, &instances, &count,
 			       err) != 0)
 		return -1;
-	if (count == 0 && !wait->just_created)
+	if (count == 0 && (!wait->just_created || wait->found.id != NULL))
 		return error_set(err, ERROR_CLOUD, "instance %s does not exist (any more)", wait->instance_id);
 	*ret_look = WAIT_AGAIN;
 	snprintf(seen, seen_size, "not known yet");
 	if (count == 0)
 		return 0;
-	wait->just_created = false;
 	wait->found = instances[0];
 	snprintf(seen, seen_size, "state %s", wait->found.state);
 	*ret_look = strcmp(wait->found.state, "pending") == 0 ? WAIT_AGAIN : WAIT_DONE;

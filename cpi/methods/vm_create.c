@@ -109,7 +109,12 @@ static int tell_registry(struct making *making, const char *instance_id, const s
 	making->settings.devices = &candidate->devices;
 	if (agent_settings_registry(&making->settings, &text, err) != 0)
 		return -1;
-	return registry_put(making->call, instance_id, buf_text(&text), err);
+	if (registry_put(making->call, instance_id, buf_text(&text), err) == 0)
+		return 0;
+	/* it may have arrived all the same, and the instance goes again */
+	struct error why;
+	(void)registry_delete(making->call, instance_id, &why);
+	return -1;
 }
 
 static int make(struct making *making, const char **ret_vm_cid, struct error *err)

@@ -278,6 +278,22 @@ def test_a_vm_whose_settings_are_not_taken_is_not_left(lab, registry):
     assert more_than(held, holdings(lab)) == {}
 
 
+def test_settings_that_were_taken_all_the_same_go_with_the_vm(lab, registry):
+    held = holdings(lab)
+
+    def taken(request):
+        if request.method != "PUT":
+            return None
+        registry._answer(request)  # pylint: disable=protected-access
+        return 500
+    registry.trouble = taken
+    networks = {"default": dynamic(lab, cloud_properties={"security_groups": ["bosh"]})}
+    refused(ask(lab, create_vm(lab, networks), 1, 1, config_of(lab, registry)), "registry", "500")
+    assert registry.methods()[-1] == "DELETE"
+    assert registry.settings == {}
+    assert more_than(held, holdings(lab)) == {}
+
+
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_the_password_is_nowhere(lab, registry, level):
     vm, disk = make_vm(lab), make_disk(lab)
