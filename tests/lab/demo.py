@@ -46,7 +46,8 @@ def cpi(config, method, *arguments):
     request = {
         "method": method,
         "arguments": list(arguments),
-        "context": {"director_uuid": "8ab4f2a6-demo", "request_id": "cpi-" + method},
+        "context": {"director_uuid": "8ab4f2a6-demo", "request_id": "cpi-" + method,
+                    "vm": {"stemcell": {"api_version": 3}}},
         "api_version": 2,
     }
     print("  request: " + json.dumps(request), flush=True)
