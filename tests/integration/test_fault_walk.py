@@ -64,13 +64,13 @@ class Walk:
         assert answer.json["error"] is None, answer.json["error"]["message"] + answer.stderr
         self.result = without_ids(answer.json["result"])
         self.made = shape(more_than(scene.before, holdings(self.lab)))
-        self.clean(scene)
+        self.clean()
         seen = collections.Counter()
         for action in calls:
             self.points += [Point(action, seen[action], fault) for fault in FAULTS]
             seen[action] += 1
 
-    def clean(self, scene):
+    def clean(self):
         """The account as before the scene was set."""
         self.lab.reset()
         wipe(self.lab, self.first)
@@ -108,12 +108,12 @@ class Walk:
             assert bool(new) == bool(journals(self.folder)), f"{new}, {journals(self.folder)}\n{said}"
         for path in journals(self.folder):
             os.unlink(path)
-        self.clean(scene)
+        self.clean()
         self.walked += 1
 
 
 @pytest.fixture
-def walk(lab, stemcell, tmp_path, record_property):
+def walk(lab, stemcell, tmp_path):
     """walk(name): a method's walk, explored."""
     walks = []
 
@@ -127,22 +127,22 @@ def walk(lab, stemcell, tmp_path, record_property):
     lab.reset()
     for each in walks:
         wipe(lab, each.first)
-        record_property("points", each.walked)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_some_points(walk, name):
+def test_some_points(walk, record_property, name):
     """A sample that WALK_SEED decides."""
     walking = walk(name)
     chosen = random.Random(f"{SEED} {name}").sample(walking.points, min(SAMPLE, len(walking.points)))
     for point in chosen:
         walking.step(point)
+    record_property("points", walking.walked)
     assert walking.walked == len(chosen)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_all_points(walk, name):
+def test_all_points(walk, record_property, name):
     """Every one."""
     walking = walk(name)
     failures = []
@@ -151,7 +151,8 @@ def test_all_points(walk, name):
             walking.step(point)
         except AssertionError as error:
             failures.append(str(error))
-            walking.clean(None)
+            walking.clean()
             for path in journals(walking.folder):
                 os.unlink(path)
+    record_property("points", len(walking.points))
     assert not failures, f"{len(failures)} of {len(walking.points)} points:\n" + "\n".join(failures)

@@ -14,7 +14,7 @@
 #define CREATE_KIT_INSTANCES(state, more)                                                                              \
 	CREATE_KIT_ANSWER("DescribeInstances", "<reservationSet><item>" CREATE_KIT_INSTANCE(state, more) "</item></reservationSet>")
 #define CREATE_KIT_DYING(reason)                                                                                       \
-	CREATE_KIT_INSTANCES("shutting-down", "<stateReason><code>x</code><message>" reason "</message></stateReason>")
+	CREATE_KIT_INSTANCES("shutting-down", "<stateReason><message>" reason "</message></stateReason>")
 #define CREATE_KIT_NICS(items)                                                                                         \
 	CREATE_KIT_ANSWER("DescribeNetworkInterfaces", "<networkInterfaceSet>" items "</networkInterfaceSet>")
 #define CREATE_KIT_NIC(id, status, more)                                                                               \
