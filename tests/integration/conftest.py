@@ -11,6 +11,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,11 @@ def no_loop_devices():
     """Why there are no loop devices here, or None."""
     return loop.why_not(os.environ.get("TMPDIR", "/tmp"))
 
+
+# a shell's background job ignores these, and what it starts inherits that; the Director does not
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # one for all workers, and for who wants the same walk again
 os.environ.setdefault("WALK_SEED", str(random.SystemRandom().randrange(1 << 32)))
