@@ -332,29 +332,20 @@ static int look_deregistered(void *self, struct arena *scratch, enum wait_look *
 	return 0;
 }
 
-static int wait_for(struct image_wait wait, const struct wait_options *options, int64_t default_ms, wait_look_fn look,
-		    const char *goal, struct error *err)
-{
-	int64_t limit_ms = options != NULL && options->limit_ms > 0 ? options->limit_ms : default_ms;
-	char what[160];
-
-	wait.just_created = options != NULL && options->just_created;
-	snprintf(what, sizeof(what), "image %s to be %s", wait.image_id, goal);
-	return wait_until(wait.ec2, what, limit_ms, look, &wait, err);
-}
-
 int image_wait_available(struct ec2_client *ec2, const char *image_id, const struct wait_options *wait,
 			 struct error *err)
 {
-	struct image_wait image = { .ec2 = ec2, .image_id = image_id };
+	struct image_wait look = { ec2, image_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "image", image_id, "available", AVAILABLE_LIMIT_MS, wait };
 
-	return wait_for(image, wait, AVAILABLE_LIMIT_MS, look_available, "available", err);
+	return wait_for(ec2, &goal, look_available, &look, err);
 }
 
 int image_wait_deregistered(struct ec2_client *ec2, const char *image_id, const struct wait_options *wait,
 			    struct error *err)
 {
-	struct image_wait image = { .ec2 = ec2, .image_id = image_id };
+	struct image_wait look = { ec2, image_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "image", image_id, "deregistered", DEREGISTERED_LIMIT_MS, wait };
 
-	return wait_for(image, wait, DEREGISTERED_LIMIT_MS, look_deregistered, "deregistered", err);
+	return wait_for(ec2, &goal, look_deregistered, &look, err);
 }

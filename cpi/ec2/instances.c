@@ -409,23 +409,18 @@ static int look_terminated(void *self, struct arena *scratch, enum wait_look *re
 	return 0;
 }
 
-static int wait_for(struct instance_wait *look, const struct wait_options *options, int64_t default_ms,
-		    wait_look_fn look_once, const char *goal, struct error *err)
-{
-	char what[192];
-	int64_t limit_ms = options != NULL && options->limit_ms > 0 ? options->limit_ms : default_ms;
-
-	look->just_created = options != NULL && options->just_created;
-	snprintf(what, sizeof(what), "instance %s to be %s", look->instance_id, goal);
-	return wait_until(look->ec2, what, limit_ms, look_once, look, err);
-}
-
 int instance_wait_running(struct ec2_client *ec2, struct arena *arena, const char *instance_id,
 			  const struct wait_options *wait, struct instance *ret_instance, struct error *err)
 {
-	struct instance_wait look = { .ec2 = ec2, .instance_id = instance_id, .arena = arena };
+	struct instance_wait look = {
+		.ec2 = ec2,
+		.instance_id = instance_id,
+		.just_created = wait_just_created(wait),
+		.arena = arena,
+	};
+	const struct wait_goal goal = { "instance", instance_id, "running", RUNNING_LIMIT_MS, wait };
 
-	if (wait_for(&look, wait, RUNNING_LIMIT_MS, look_running, "running", err) != 0)
+	if (wait_for(ec2, &goal, look_running, &look, err) != 0)
 		return -1;
 	*ret_instance = look.found;
 	return 0;
@@ -435,6 +430,7 @@ int instance_wait_terminated(struct ec2_client *ec2, const char *instance_id, co
 			     struct error *err)
 {
 	struct instance_wait look = { .ec2 = ec2, .instance_id = instance_id };
+	const struct wait_goal goal = { "instance", instance_id, "terminated", TERMINATED_LIMIT_MS, wait };
 
-	return wait_for(&look, wait, TERMINATED_LIMIT_MS, look_terminated, "terminated", err);
+	return wait_for(ec2, &goal, look_terminated, &look, err);
 }

@@ -257,11 +257,8 @@ static int look_available(void *self, struct arena *scratch, enum wait_look *ret
 int interface_wait_available(struct ec2_client *ec2, const char *interface_id, const struct wait_options *wait,
 			     struct error *err)
 {
-	struct interface_wait look = { .ec2 = ec2, .interface_id = interface_id };
-	int64_t limit_ms = wait != NULL && wait->limit_ms > 0 ? wait->limit_ms : AVAILABLE_LIMIT_MS;
-	char what[160];
+	struct interface_wait look = { ec2, interface_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "network interface", interface_id, "available", AVAILABLE_LIMIT_MS, wait };
 
-	look.just_created = wait != NULL && wait->just_created;
-	snprintf(what, sizeof(what), "network interface %s to be available", interface_id);
-	return wait_until(ec2, what, limit_ms, look_available, &look, err);
+	return wait_for(ec2, &goal, look_available, &look, err);
 }

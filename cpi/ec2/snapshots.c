@@ -164,11 +164,8 @@ static int look_completed(void *self, struct arena *scratch, enum wait_look *ret
 int snapshot_wait_completed(struct ec2_client *ec2, const char *snapshot_id, const struct wait_options *wait,
 			    struct error *err)
 {
-	struct snapshot_wait look = { .ec2 = ec2, .snapshot_id = snapshot_id };
-	int64_t limit_ms = wait != NULL && wait->limit_ms > 0 ? wait->limit_ms : COMPLETED_LIMIT_MS;
-	char what[160];
+	struct snapshot_wait look = { ec2, snapshot_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "snapshot", snapshot_id, "completed", COMPLETED_LIMIT_MS, wait };
 
-	look.just_created = wait != NULL && wait->just_created;
-	snprintf(what, sizeof(what), "snapshot %s to be completed", snapshot_id);
-	return wait_until(ec2, what, limit_ms, look_completed, &look, err);
+	return wait_for(ec2, &goal, look_completed, &look, err);
 }

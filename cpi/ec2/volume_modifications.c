@@ -180,11 +180,8 @@ static int look_modified(void *self, struct arena *scratch, enum wait_look *ret_
 int volume_wait_modified(struct ec2_client *ec2, const char *volume_id, const struct wait_options *wait,
 			 struct error *err)
 {
-	struct modification_wait look = { .ec2 = ec2, .volume_id = volume_id };
-	int64_t limit_ms = wait != NULL && wait->limit_ms > 0 ? wait->limit_ms : MODIFIED_LIMIT_MS;
-	char what[160];
+	struct modification_wait look = { ec2, volume_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "volume", volume_id, "modified", MODIFIED_LIMIT_MS, wait };
 
-	look.just_created = wait != NULL && wait->just_created;
-	snprintf(what, sizeof(what), "volume %s to be modified", volume_id);
-	return wait_until(ec2, what, limit_ms, look_modified, &look, err);
+	return wait_for(ec2, &goal, look_modified, &look, err);
 }

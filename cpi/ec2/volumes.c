@@ -339,45 +339,38 @@ static int look_deleted(void *self, struct arena *scratch, enum wait_look *ret_l
 	return 0;
 }
 
-static int wait_for(struct volume_wait wait, const struct wait_options *options, int64_t default_ms, wait_look_fn look,
-		    const char *goal, struct error *err)
-{
-	char what[192];
-	int64_t limit_ms = options != NULL && options->limit_ms > 0 ? options->limit_ms : default_ms;
-
-	wait.just_created = options != NULL && options->just_created;
-	snprintf(what, sizeof(what), "volume %s to be %s", wait.volume_id, goal);
-	return wait_until(wait.ec2, what, limit_ms, look, &wait, err);
-}
-
 int volume_wait_available(struct ec2_client *ec2, const char *volume_id, const struct wait_options *wait,
 			  struct error *err)
 {
-	struct volume_wait volume = { .ec2 = ec2, .volume_id = volume_id };
+	struct volume_wait look = { ec2, volume_id, NULL, wait_just_created(wait) };
+	const struct wait_goal goal = { "volume", volume_id, "available", AVAILABLE_LIMIT_MS, wait };
 
-	return wait_for(volume, wait, AVAILABLE_LIMIT_MS, look_available, "available", err);
+	return wait_for(ec2, &goal, look_available, &look, err);
 }
 
 int volume_wait_attached(struct ec2_client *ec2, const char *volume_id, const char *instance_id,
 			 const struct wait_options *wait, struct error *err)
 {
-	struct volume_wait volume = { .ec2 = ec2, .volume_id = volume_id, .instance_id = instance_id };
+	struct volume_wait look = { ec2, volume_id, instance_id, wait_just_created(wait) };
+	const struct wait_goal goal = { "volume", volume_id, "attached", ATTACH_LIMIT_MS, wait };
 
-	return wait_for(volume, wait, ATTACH_LIMIT_MS, look_attached, "attached", err);
+	return wait_for(ec2, &goal, look_attached, &look, err);
 }
 
 int volume_wait_detached(struct ec2_client *ec2, const char *volume_id, const struct wait_options *wait,
 			 struct error *err)
 {
-	struct volume_wait volume = { .ec2 = ec2, .volume_id = volume_id };
+	struct volume_wait look = { ec2, volume_id, NULL, wait_just_created(wait) };
+	const struct wait_goal goal = { "volume", volume_id, "detached", DETACH_LIMIT_MS, wait };
 
-	return wait_for(volume, wait, DETACH_LIMIT_MS, look_detached, "detached", err);
+	return wait_for(ec2, &goal, look_detached, &look, err);
 }
 
 int volume_wait_deleted(struct ec2_client *ec2, const char *volume_id, const struct wait_options *wait,
 			struct error *err)
 {
-	struct volume_wait volume = { .ec2 = ec2, .volume_id = volume_id };
+	struct volume_wait look = { ec2, volume_id, NULL, wait_just_created(wait) };
+	const struct wait_goal goal = { "volume", volume_id, "deleted", DELETE_LIMIT_MS, wait };
 
-	return wait_for(volume, wait, DELETE_LIMIT_MS, look_deleted, "deleted", err);
+	return wait_for(ec2, &goal, look_deleted, &look, err);
 }

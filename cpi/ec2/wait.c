@@ -2,6 +2,8 @@
 /* The loop, its delays and its end. What is looked at, and which states are failures, is the typed calls'. */
 #include "cpi/ec2/wait.h"
 
+#include <stdio.h>
+
 #include "common/log.h"
 
 #define STEADY_FOR_MS 30000
@@ -129,4 +131,13 @@ int wait_until(struct ec2_client *ec2, const char *what, int64_t limit_ms, wait_
 		if (deadline_sleep(runtime->clock, waiting.deadline, next_delay(&waiting), runtime->cancel, err) != 0)
 			return error_prefix(err, "waiting for %s", what);
 	}
+}
+
+int wait_for(struct ec2_client *ec2, const struct wait_goal *goal, wait_look_fn look, void *self, struct error *err)
+{
+	int64_t limit_ms = goal->options != NULL && goal->options->limit_ms > 0 ? goal->options->limit_ms : goal->limit_ms;
+	char what[192];
+
+	snprintf(what, sizeof(what), "%s %s to be %s", goal->what, goal->id, goal->state);
+	return wait_until(ec2, what, limit_ms, look, self, err);
 }

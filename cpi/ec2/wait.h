@@ -19,8 +19,25 @@ enum wait_look { WAIT_AGAIN, WAIT_DONE };
 typedef int (*wait_look_fn)(void *self, struct arena *scratch, enum wait_look *ret_look, char *seen, size_t seen_size,
 			    struct error *err);
 
+/* This call made what is waited for. options may be NULL, here and below. */
+static inline bool wait_just_created(const struct wait_options *options)
+{
+	return options != NULL && options->just_created;
+}
+
 /* what: "volume vol-… to be available", for the log and the time-out's message. */
 int wait_until(struct ec2_client *ec2, const char *what, int64_t limit_ms, wait_look_fn look, void *self,
 	       struct error *err);
+
+struct wait_goal {
+	const char *what;  /* "volume" */
+	const char *id;
+	const char *state; /* what it is to be: "available" */
+	int64_t limit_ms;  /* where options say none */
+	const struct wait_options *options;
+};
+
+/* wait_until for a thing of EC2's. */
+int wait_for(struct ec2_client *ec2, const struct wait_goal *goal, wait_look_fn look, void *self, struct error *err);
 
 #endif
