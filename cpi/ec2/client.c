@@ -6,6 +6,14 @@
 
 #include "cpi/aws/retry.h"
 
+bool ec2_ids_have(struct ec2_ids list, const char *text)
+{
+	for (size_t i = 0; i < list.count; i++)
+		if (strcmp(list.items[i], text) == 0)
+			return true;
+	return false;
+}
+
 bool ec2_is_not_found(const struct error *err)
 {
 	return err->kind == ERROR_AWS && retry_is_not_found(err->aws_code);

@@ -46,6 +46,9 @@ struct ec2_client {
 	struct aws_client *aws;
 };
 
+/* Whether the list has this text. */
+bool ec2_ids_have(struct ec2_ids list, const char *text);
+
 /* true for InvalidVolume.NotFound, InvalidSnapshot.NotFound, InvalidAMIID.NotFound (and .Unavailable),
  * InvalidInstanceID.NotFound …: ERROR_AWS whose code says that the resource does not exist. */
 bool ec2_is_not_found(const struct error *err);

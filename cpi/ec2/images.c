@@ -269,6 +269,31 @@ int image_copy(struct ec2_client *ec2, struct arena *arena, const struct image_c
 	return read_image_id(root, call.action, arena, ret_image_id, err);
 }
 
+/* NULL where there is none of that id; for one that this call made, that is not the answer. */
+static int find_image(struct ec2_client *ec2, struct arena *arena, const char *image_id, bool created_by_us,
+		      struct image **ret_image, struct error *err)
+{
+	struct image_query query = { .ids = { &image_id, 1 }, .created_by_us = created_by_us };
+	struct error failure = { 0 };
+	struct image *images = NULL;
+	size_t count = 0;
+
+	if (describe_images(ec2, arena, &query, &images, &count, &failure) != 0 &&
+	    (created_by_us || !ec2_is_not_found(&failure))) {
+		if (err != NULL)
+			*err = failure;
+		return -1;
+	}
+	*ret_image = count > 0 ? &images[0] : NULL;
+	return 0;
+}
+
+int image_find(struct ec2_client *ec2, struct arena *arena, const char *image_id, struct image **ret_image,
+	       struct error *err)
+{
+	return find_image(ec2, arena, image_id, false, ret_image, err);
+}
+
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 struct image_wait {
@@ -281,18 +306,10 @@ struct image_wait {
 static int look_at_image(struct image_wait *wait, struct arena *scratch, struct image **ret_image, char *seen,
 			 size_t seen_size, struct error *err)
 {
-	struct image_query query = { .ids = { &wait->image_id, 1 }, .created_by_us = wait->just_created };
-	struct error failure = { 0 };
-	struct image *images = NULL;
-	size_t count = 0;
+	struct image *image;
 
-	int result = describe_images(wait->ec2, scratch, &query, &images, &count, &failure);
-	if (result != 0 && (wait->just_created || !ec2_is_not_found(&failure))) {
-		if (err != NULL)
-			*err = failure;
+	if (find_image(wait->ec2, scratch, wait->image_id, wait->just_created, &image, err) != 0)
 		return -1;
-	}
-	struct image *image = result == 0 && count > 0 ? &images[0] : NULL;
 	snprintf(seen, seen_size, "%s%s", image == NULL ? "no such image" : "state ",
 		 image == NULL ? "" : image->state);
 	if (image != NULL)

@@ -70,6 +70,9 @@ int image_copy(struct ec2_client *ec2, struct arena *arena, const struct image_c
  * owner: "self", "amazon" or NULL. */
 int image_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,
 		   const char *owner, struct image **ret_images, size_t *ret_count, struct error *err);
+/* One by its id; *ret_image NULL where EC2 knows none. */
+int image_find(struct ec2_client *ec2, struct arena *arena, const char *image_id, struct image **ret_image,
+	       struct error *err);
 int image_wait_available(struct ec2_client *ec2, const char *image_id, const struct wait_options *wait,
 			 struct error *err);
 /* Until it is not described any more, or is "deregistered". */

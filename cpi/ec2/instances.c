@@ -113,6 +113,29 @@ int instance_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_id
 	return describe_instances(ec2, arena, ids, filters, false, ret_instances, ret_count, err);
 }
 
+int instance_find(struct ec2_client *ec2, struct arena *arena, const char *instance_id, struct instance **ret_instance,
+		  struct error *err)
+{
+	struct ec2_ids ids = { &instance_id, 1 };
+	struct error failure = { 0 };
+	struct instance *instances;
+	size_t count = 0;
+
+	if (instance_describe(ec2, arena, ids, NO_FILTERS, &instances, &count, &failure) != 0 &&
+	    !ec2_is_not_found(&failure)) {
+		if (err != NULL)
+			*err = failure;
+		return -1;
+	}
+	*ret_instance = count > 0 ? &instances[0] : NULL;
+	return 0;
+}
+
+bool instance_is_ending(const char *state)
+{
+	return strcmp(state, "shutting-down") == 0 || strcmp(state, "terminated") == 0;
+}
+
 /* --- running one -------------------------------------------------------------------------------------------------- */
 
 static void add_number(struct aws_params *params, const char *prefix, const char *name, uint64_t value)
@@ -390,22 +413,13 @@ static int look_terminated(void *self, struct arena *scratch, enum wait_look *re
 			   struct error *err)
 {
 	struct instance_wait *wait = self;
-	struct ec2_ids ids = { &wait->instance_id, 1 };
-	struct error failure = { 0 };
-	struct instance *instances;
-	size_t count;
+	struct instance *instance;
 
-	if (describe_instances(wait->ec2, scratch, ids, NO_FILTERS, false, &instances, &count, &failure) != 0) {
-		if (!ec2_is_not_found(&failure)) {
-			if (err != NULL)
-				*err = failure;
-			return -1;
-		}
-		count = 0;
-	}
-	const char *state = count == 0 ? "unknown" : instances[0].state;
+	if (instance_find(wait->ec2, scratch, wait->instance_id, &instance, err) != 0)
+		return -1;
+	const char *state = instance == NULL ? "unknown" : instance->state;
 	snprintf(seen, seen_size, "state %s", state);
-	*ret_look = count == 0 || strcmp(state, "terminated") == 0 ? WAIT_DONE : WAIT_AGAIN;
+	*ret_look = instance == NULL || strcmp(state, "terminated") == 0 ? WAIT_DONE : WAIT_AGAIN;
 	return 0;
 }
 

@@ -42,6 +42,11 @@ struct instance {
 /* By ids (ERROR_AWS InvalidInstanceID.NotFound when one is missing; never paged then) or filters, paged to the end. */
 int instance_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,
 		      struct instance **ret_instances, size_t *ret_count, struct error *err);
+/* One by its id; *ret_instance NULL where EC2 knows none. A terminated one is known for about an hour. */
+int instance_find(struct ec2_client *ec2, struct arena *arena, const char *instance_id, struct instance **ret_instance,
+		  struct error *err);
+/* A state that an instance does not come back from: shutting-down, terminated. */
+bool instance_is_ending(const char *state);
 
 /* One block device mapping of RunInstances. */
 struct instance_disk {

@@ -90,15 +90,6 @@ static bool is_unknown_balancer(const struct error *failure)
 					      strcmp(failure->aws_code, "AccessPointNotFound") == 0);
 }
 
-static bool is_among(const char *name, struct ec2_ids names)
-{
-	for (size_t i = 0; i < names.count; i++) {
-		if (strcmp(names.items[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* By all load balancers: a call by names says of one that is missing, and not always which. */
 static int find_among_all(struct ec2_client *ec2, struct arena *arena, struct ec2_ids names, struct ec2_ids *ret_found,
 			  struct error *err)
@@ -112,7 +103,7 @@ static int find_among_all(struct ec2_client *ec2, struct arena *arena, struct ec
 	if (describe_names(ec2, arena, NO_IDS, &all.items, &all.count, err) != 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		if (is_among(names.items[i], all))
+		if (ec2_ids_have(all, names.items[i]))
 			found[count++] = names.items[i];
 	}
 	*ret_found = (struct ec2_ids){ found, count };

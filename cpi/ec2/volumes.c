@@ -131,7 +131,13 @@ static int find_volume(struct ec2_client *ec2, struct arena *arena, const char *
 	return -1;
 }
 
-static const struct volume_attachment *attachment_to(const struct volume *volume, const char *instance_id)
+int volume_find(struct ec2_client *ec2, struct arena *arena, const char *volume_id, struct volume **ret_volume,
+		struct error *err)
+{
+	return find_volume(ec2, arena, volume_id, false, ret_volume, err);
+}
+
+const struct volume_attachment *volume_attachment_to(const struct volume *volume, const char *instance_id)
 {
 	for (size_t i = 0; i < volume->n_attachments; i++) {
 		const struct volume_attachment *attachment = &volume->attachments[i];
@@ -158,9 +164,9 @@ static int look_at_attachment(struct ec2_client *ec2, const char *volume_id, con
 	struct arena *arena CLEANUP_ARENA = arena_new(ACTION_ARENA);
 	struct volume *volume = NULL;
 
-	if (arena == NULL || find_volume(ec2, arena, volume_id, false, &volume, NULL) != 0 || volume == NULL)
+	if (arena == NULL || volume_find(ec2, arena, volume_id, &volume, NULL) != 0 || volume == NULL)
 		return -1;
-	const struct volume_attachment *attachment = attachment_to(volume, NULL);
+	const struct volume_attachment *attachment = volume_attachment_to(volume, NULL);
 	if (attachment == NULL)
 		return -1;
 	bool in_place = strcmp(attachment->instance_id, instance_id) == 0 && strcmp(attachment->device, device) == 0 &&
@@ -204,9 +210,9 @@ static bool is_gone_or_detached(struct ec2_client *ec2, const char *volume_id, c
 		return true; /* InvalidVolume.NotFound, InvalidAttachment.NotFound */
 	if (failure->kind != ERROR_AWS || strcmp(failure->aws_code, "IncorrectState") != 0)
 		return false;
-	if (arena == NULL || find_volume(ec2, arena, volume_id, false, &volume, NULL) != 0)
+	if (arena == NULL || volume_find(ec2, arena, volume_id, &volume, NULL) != 0)
 		return false;
-	return volume == NULL || attachment_to(volume, instance_id) == NULL;
+	return volume == NULL || volume_attachment_to(volume, instance_id) == NULL;
 }
 
 int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *instance_id, bool force,
@@ -302,8 +308,8 @@ static int look_attached(void *self, struct arena *scratch, enum wait_look *ret_
 
 	if (look_at_volume(wait, scratch, &volume, seen, seen_size, err) != 0 || check_usable(wait, volume, err) != 0)
 		return -1;
-	const struct volume_attachment *attachment = attachment_to(volume, wait->instance_id);
-	const struct volume_attachment *elsewhere = attachment_to(volume, NULL);
+	const struct volume_attachment *attachment = volume_attachment_to(volume, wait->instance_id);
+	const struct volume_attachment *elsewhere = volume_attachment_to(volume, NULL);
 	if (attachment == NULL && elsewhere != NULL)
 		return error_set(err, ERROR_CLOUD, "volume %s is attached to instance %s, not to %s", wait->volume_id,
 				 elsewhere->instance_id, wait->instance_id);
@@ -319,7 +325,7 @@ static int look_detached(void *self, struct arena *scratch, enum wait_look *ret_
 
 	if (look_at_volume(self, scratch, &volume, seen, seen_size, err) != 0)
 		return -1;
-	*ret_look = volume == NULL || attachment_to(volume, NULL) == NULL ? WAIT_DONE : WAIT_AGAIN;
+	*ret_look = volume == NULL || volume_attachment_to(volume, NULL) == NULL ? WAIT_DONE : WAIT_AGAIN;
 	return 0;
 }
 

@@ -55,6 +55,11 @@ int volume_delete(struct ec2_client *ec2, const char *volume_id, bool *ret_exist
 /* By ids (ERROR_AWS InvalidVolume.NotFound when one is missing) or filters; paged to the end. */
 int volume_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,
 		    struct volume **ret_volumes, size_t *ret_count, struct error *err);
+/* One by its id; *ret_volume NULL where EC2 knows none. */
+int volume_find(struct ec2_client *ec2, struct arena *arena, const char *volume_id, struct volume **ret_volume,
+		struct error *err);
+/* Its attachment to that instance (NULL: to any), in whatever state but detached; NULL where there is none. */
+const struct volume_attachment *volume_attachment_to(const struct volume *volume, const char *instance_id);
 
 /* Until state "available". just_created: NotFound is not the answer yet. */
 int volume_wait_available(struct ec2_client *ec2, const char *volume_id, const struct wait_options *wait,

@@ -242,15 +242,6 @@ int disk_attach(struct call *call, const char *vm_cid, const char *disk_cid, con
 
 /* --- detach_disk --- */
 
-static const struct volume_attachment *attachment_to(const struct volume *volume, const char *vm_cid)
-{
-	for (size_t i = 0; i < volume->n_attachments; i++)
-		if (strcmp(volume->attachments[i].instance_id, vm_cid) == 0 &&
-		    strcmp(volume->attachments[i].state, "detached") != 0)
-			return &volume->attachments[i];
-	return NULL;
-}
-
 static int not_attached(struct call *call, const char *vm_cid, const char *disk_cid, struct error *err)
 {
 	struct instance instance;
@@ -269,7 +260,7 @@ static int detach(struct call *call, const char *vm_cid, const char *disk_cid, s
 
 	if (found_disk(call, disk_cid, &volume, err) != 0)
 		return -1;
-	const struct volume_attachment *attachment = attachment_to(&volume, vm_cid);
+	const struct volume_attachment *attachment = volume_attachment_to(&volume, vm_cid);
 	if (attachment == NULL)
 		return not_attached(call, vm_cid, disk_cid, err);
 	if (strcmp(attachment->state, "detaching") != 0 && volume_detach(call->ec2, disk_cid, vm_cid, false, err) != 0)

@@ -38,18 +38,11 @@ static int find_instances(struct ec2_client *ec2, struct arena *arena, const str
 static int instance_state(struct ec2_client *ec2, struct arena *arena, const char *id, const char **ret_state,
 			  struct error *err)
 {
-	struct instance *instances;
-	struct error why;
-	size_t count = 0;
+	struct instance *instance;
 
-	if (instance_describe(ec2, arena, (struct ec2_ids){ .items = &id, .count = 1 }, NO_FILTERS, &instances, &count,
-			      &why) != 0 &&
-	    !ec2_is_not_found(&why)) {
-		if (err != NULL)
-			*err = why;
+	if (instance_find(ec2, arena, id, &instance, err) != 0)
 		return -1;
-	}
-	*ret_state = count > 0 ? instances[0].state : "terminated";
+	*ret_state = instance != NULL ? instance->state : "terminated";
 	return 0;
 }
 
@@ -146,7 +139,7 @@ static int check_holder(struct deletion *deletion, struct arena *scratch, struct
 	    interfaces[0].instance_id[0] == '\0' || strcmp(interfaces[0].attachment_status, "detaching") == 0 ||
 	    instance_state(deletion->ec2, scratch, interfaces[0].instance_id, &state, NULL) != 0)
 		return 0;
-	deletion->comes_free = strcmp(state, "terminated") == 0 || strcmp(state, "shutting-down") == 0;
+	deletion->comes_free = instance_is_ending(state);
 	if (deletion->comes_free)
 		return 0;
 	return error_set(err, ERROR_CLOUD, "it is attached to instance %s, which is %s: terminate that, or detach it",

@@ -60,21 +60,14 @@ static int read_attachment(struct ec2_client *ec2, struct arena *arena, const ch
 static int attachment_state(const struct attachment *attachment, struct arena *arena, const char **ret_state,
 			    struct error *err)
 {
-	struct volume *volumes;
-	struct error why;
-	size_t count = 0;
+	const struct volume_attachment *there = NULL;
+	struct volume *volume;
 
-	if (volume_describe(attachment->ec2, arena, one(&attachment->volume_id), NO_FILTERS, &volumes, &count, &why) != 0 &&
-	    !ec2_is_not_found(&why)) {
-		if (err != NULL)
-			*err = why;
+	if (volume_find(attachment->ec2, arena, attachment->volume_id, &volume, err) != 0)
 		return -1;
-	}
-	*ret_state = NULL;
-	for (size_t i = 0; count > 0 && i < volumes[0].n_attachments; i++)
-		if (strcmp(volumes[0].attachments[i].instance_id, attachment->instance_id) == 0 &&
-		    strcmp(volumes[0].attachments[i].state, "detached") != 0)
-			*ret_state = volumes[0].attachments[i].state;
+	if (volume != NULL)
+		there = volume_attachment_to(volume, attachment->instance_id);
+	*ret_state = there != NULL ? there->state : NULL;
 	return 0;
 }
 

@@ -70,25 +70,20 @@ static int look_volume(void *self, struct arena *scratch, enum wait_look *ret_lo
 		       struct error *err)
 {
 	struct removal *removal = self;
-	struct volume *volumes;
+	struct volume *volume;
 	struct error why;
-	size_t count;
 
-	if (volume_describe(removal->ec2, scratch, (struct ec2_ids){ .items = &removal->id, .count = 1 },
-			    (struct ec2_filters){ 0 }, &volumes, &count, &why) != 0) {
-		if (!ec2_is_not_found(&why))
-			return leftover_kind_unless(-1, &why, busy, err);
-		count = 0;
-	}
+	if (volume_find(removal->ec2, scratch, removal->id, &volume, &why) != 0)
+		return leftover_kind_unless(-1, &why, busy, err);
 	*ret_look = WAIT_DONE;
-	if (count == 0 || strcmp(volumes[0].state, "deleted") == 0)
+	if (volume == NULL || strcmp(volume->state, "deleted") == 0)
 		return 0;
 	*ret_look = WAIT_AGAIN;
-	snprintf(seen, seen_size, "state %s, %zu attachments", volumes[0].state, volumes[0].n_attachments);
-	if (strcmp(volumes[0].state, "creating") == 0 || strcmp(volumes[0].state, "deleting") == 0)
+	snprintf(seen, seen_size, "state %s, %zu attachments", volume->state, volume->n_attachments);
+	if (strcmp(volume->state, "creating") == 0 || strcmp(volume->state, "deleting") == 0)
 		return 0;
-	if (volumes[0].n_attachments > 0)
-		return push_detach(removal, &volumes[0], err);
+	if (volume->n_attachments > 0)
+		return push_detach(removal, volume, err);
 	int result = volume_delete(removal->ec2, removal->id, NULL, &why);
 	return leftover_kind_unless(result, &why, busy, err);
 }
@@ -199,23 +194,16 @@ static int remove_image(struct ec2_client *ec2, const char *id, bool hurry, stru
 {
 	const struct wait_options wait = { 0 };
 	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
-	struct image *images = NULL;
-	struct error why;
-	size_t count = 0;
+	struct image *image;
 
 	if (arena == NULL)
 		return error_nomem(err);
-	if (image_describe(ec2, arena, (struct ec2_ids){ .items = &id, .count = 1 }, (struct ec2_filters){ 0 }, NULL,
-			   &images, &count, &why) != 0 &&
-	    !ec2_is_not_found(&why)) {
-		if (err != NULL)
-			*err = why;
+	if (image_find(ec2, arena, id, &image, err) != 0)
 		return -1;
-	}
 	if (image_deregister(ec2, id, NULL, err) != 0 ||
 	    (!hurry && image_wait_deregistered(ec2, id, &wait, err) != 0))
 		return -1;
-	return count > 0 ? remove_snapshots_of(ec2, arena, &images[0], hurry, err) : 0;
+	return image != NULL ? remove_snapshots_of(ec2, arena, image, hurry, err) : 0;
 }
 
 const struct leftover_kind leftover_storage_image = { "image", find_images, remove_image };

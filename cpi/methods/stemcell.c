@@ -51,19 +51,16 @@ static int open_image(const char *path, int *ret_fd, struct error *err)
 
 static int find_instance(struct call *call, const char *id, struct instance *ret_instance, struct error *err)
 {
-	struct instance *instances;
-	size_t count = 0;
-	int result = instance_describe(call->ec2, call->arena, (struct ec2_ids){ .items = &id, .count = 1 },
-				       (struct ec2_filters){ 0 }, &instances, &count, err);
+	struct instance *instance;
 
-	if (result != 0 && !ec2_is_not_found(err))
+	if (instance_find(call->ec2, call->arena, id, &instance, err) != 0)
 		return error_prefix(err, "cannot look at the current VM %s", id);
-	if (result != 0 || count == 0)
+	if (instance == NULL)
 		return error_set(err, ERROR_CLOUD,
 				 "Could not locate the current VM with id '%s'. Ensure that the current VM is located in the same "
 				 "region, and belongs to the same account, as configured",
 				 id);
-	*ret_instance = instances[0];
+	*ret_instance = *instance;
 	return 0;
 }
 
@@ -313,22 +310,19 @@ int stemcell_delete(struct call *call, const char *stemcell_cid, struct error *e
 {
 	const struct wait_options wait = { 0 };
 	struct ec2_ids snapshots;
-	struct image *images;
-	size_t count = 0;
+	struct image *image;
 
 	if (stemcell_light_is(stemcell_cid)) {
 		log_info(call->runtime->log, "light stemcell '%s': its AMI is left alone", stemcell_cid);
 		return 0;
 	}
-	int result = image_describe(call->ec2, call->arena, (struct ec2_ids){ .items = &stemcell_cid, .count = 1 },
-				    (struct ec2_filters){ 0 }, NULL, &images, &count, err);
-	if (result != 0 && !ec2_is_not_found(err))
+	if (image_find(call->ec2, call->arena, stemcell_cid, &image, err) != 0)
 		return error_prefix(err, "cannot look at stemcell '%s'", stemcell_cid);
-	if (result != 0 || count == 0 || is(images[0].state, "deregistered"))
+	if (image == NULL || is(image->state, "deregistered"))
 		return delete_rest(call, stemcell_cid, err);
 
 	log_users(call, stemcell_cid);
-	if (snapshots_of(call, &images[0], &snapshots, err) != 0)
+	if (snapshots_of(call, image, &snapshots, err) != 0)
 		return -1;
 	mark_snapshots(call, snapshots, stemcell_cid);
 	if (image_deregister(call->ec2, stemcell_cid, NULL, err) != 0 ||

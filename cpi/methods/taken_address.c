@@ -62,14 +62,11 @@ static int find_holder(struct call *call, struct arena *arena, const char *subne
 static int state_of(struct call *call, struct arena *arena, const char *instance_id, const char **ret_state,
 		    struct error *err)
 {
-	struct instance *instances;
-	size_t count = 0;
-	int result = instance_describe(call->ec2, arena, (struct ec2_ids){ .items = &instance_id, .count = 1 },
-				       (struct ec2_filters){ 0 }, &instances, &count, err);
+	struct instance *instance;
 
-	if (result != 0 && !ec2_is_not_found(err))
+	if (instance_find(call->ec2, arena, instance_id, &instance, err) != 0)
 		return -1;
-	*ret_state = result == 0 && count > 0 ? instances[0].state : "";
+	*ret_state = instance != NULL ? instance->state : "";
 	return 0;
 }
 
@@ -77,9 +74,7 @@ static bool is_leaving(const struct interface *holder, const char *instance_stat
 {
 	return *holder->attachment_id == '\0' || strcmp(holder->attachment_status, "detaching") == 0 ||
 	       strcmp(holder->attachment_status, "detached") == 0 || strcmp(holder->status, "detaching") == 0 ||
-	       (*holder->instance_id != '\0' &&
-		(*instance_state == '\0' || strcmp(instance_state, "shutting-down") == 0 ||
-		 strcmp(instance_state, "terminated") == 0));
+	       (*holder->instance_id != '\0' && (*instance_state == '\0' || instance_is_ending(instance_state)));
 }
 
 enum holding { HELD, LEAVING, NOBODY };

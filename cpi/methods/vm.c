@@ -18,11 +18,6 @@ static int pass_on(const struct error *failure, struct error *err)
 	return -1;
 }
 
-static bool is_ending(const struct instance *instance)
-{
-	return strcmp(instance->state, "terminated") == 0 || strcmp(instance->state, "shutting-down") == 0;
-}
-
 /* --- delete_vm --- */
 
 /* The instance is going away in any case, so what goes wrong here does not count. */
@@ -107,7 +102,7 @@ static int start_once(void *self, struct arena *scratch, enum wait_look *ret_loo
 	}
 	if (found_vm(starting->call, starting->vm_cid, &instance, err) != 0)
 		return -1;
-	if (is_ending(&instance))
+	if (instance_is_ending(instance.state))
 		return error_set(err, ERROR_VM_NOT_FOUND, "VM '%s' is %s and cannot come back", starting->vm_cid,
 				 instance.state);
 	snprintf(seen, seen_size, "state %s", instance.state);

@@ -122,11 +122,6 @@ static int run(struct attempt *attempt, struct error *err)
 	return 0;
 }
 
-static bool is_dead(const char *state)
-{
-	return strcmp(state, "shutting-down") == 0 || strcmp(state, "terminated") == 0;
-}
-
 static enum outcome wait_running(struct attempt *attempt, struct error *err)
 {
 	const struct wait_options wait = { .just_created = true };
@@ -143,7 +138,7 @@ static enum outcome wait_running(struct attempt *attempt, struct error *err)
 	const struct instance *instance = &attempt->instance;
 	if (strcmp(instance->state, "running") == 0)
 		return RUNNING;
-	if (!is_dead(instance->state)) {
+	if (!instance_is_ending(instance->state)) {
 		(void)error_set(err, ERROR_VM_CREATION_FAILED, "instance %s is %s instead of running (%s)", id, instance->state,
 				instance->state_reason);
 		return FAILED;

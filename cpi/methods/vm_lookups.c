@@ -27,14 +27,6 @@ struct looking {
 	size_t n_volumes;
 };
 
-static bool is_listed(struct ec2_ids list, const char *text)
-{
-	for (size_t i = 0; i < list.count; i++)
-		if (strcmp(list.items[i], text) == 0)
-			return true;
-	return false;
-}
-
 static struct ec2_filters one_filter(const struct ec2_filter *filter)
 {
 	return (struct ec2_filters){ .items = filter, .count = 1 };
@@ -47,19 +39,16 @@ static int look_image(void *self, struct error *err)
 	struct looking *looking = self;
 	struct call *call = looking->call;
 	const char *id = looking->spec->stemcell_cid;
-	struct image *images;
-	size_t count = 0;
-	int result = image_describe(call->ec2, call->arena, (struct ec2_ids){ .items = &id, .count = 1 },
-				    (struct ec2_filters){ 0 }, NULL, &images, &count, err);
+	struct image *image;
 
-	if (result != 0 && !ec2_is_not_found(err))
+	if (image_find(call->ec2, call->arena, id, &image, err) != 0)
 		return error_prefix(err, "cannot look at stemcell '%s'", id);
-	if (result != 0 || count == 0)
+	if (image == NULL)
 		return error_set(err, ERROR_CLOUD,
 				 "could not find AMI '%s': upload the stemcell again (`bosh upload-stemcell --fix`), and look whether "
 				 "this is the account and region that it was uploaded to",
 				 id);
-	looking->found.image = images[0];
+	looking->found.image = *image;
 	return 0;
 }
 
@@ -72,7 +61,7 @@ static int subnet_ids(const struct looking *looking, struct ec2_ids *ret_ids, st
 	if (ids == NULL)
 		return error_nomem(err);
 	for (size_t i = 0; i < nics->n_nics; i++)
-		if (!is_listed(list, nics->nics[i].subnet))
+		if (!ec2_ids_have(list, nics->nics[i].subnet))
 			ids[list.count++] = nics->nics[i].subnet;
 	*ret_ids = list;
 	return 0;
@@ -183,7 +172,7 @@ static int look_load_balancers(void *self, struct error *err)
 		return 0;
 	}
 	for (size_t i = 0; i < wanted.count; i++)
-		if (!is_listed(found, wanted.items[i]))
+		if (!ec2_ids_have(found, wanted.items[i]))
 			return error_set(err, ERROR_CLOUD, "there is no classic load balancer '%s' (elbs)", wanted.items[i]);
 	return 0;
 }
@@ -261,7 +250,7 @@ static int look_tables(void *self, struct error *err)
 	if (ids == NULL)
 		return error_nomem(err);
 	for (size_t i = 0; i < spec->n_routes; i++)
-		if (!is_listed(list, spec->routes[i].table_id))
+		if (!ec2_ids_have(list, spec->routes[i].table_id))
 			ids[list.count++] = spec->routes[i].table_id;
 	if (route_table_describe(call->ec2, call->arena, list, (struct ec2_filters){ 0 }, &tables,
 				 &looking->found.n_tables, err) != 0)
@@ -290,7 +279,7 @@ static int list_types(struct looking *looking, struct error *err)
 		return error_nomem(err);
 	types[0] = spec->instance_type;
 	for (size_t i = 0; i < spec->further_types.count; i++)
-		if (!is_listed(list, spec->further_types.items[i]))
+		if (!ec2_ids_have(list, spec->further_types.items[i]))
 			types[list.count++] = spec->further_types.items[i];
 	looking->found.types = list;
 	return 0;
@@ -421,7 +410,7 @@ static int resolve_groups(struct looking *looking, struct error *err)
 		if (!is_group_id(id) && group_id(looking, id, &id, err) != 0)
 			return -1;
 		/* EC2 refuses a group that is given twice, as its name and its id */
-		if (!is_listed(list, id))
+		if (!ec2_ids_have(list, id))
 			ids[list.count++] = id;
 	}
 	looking->found.security_group_ids = list;
