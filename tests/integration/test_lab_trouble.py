@@ -2,12 +2,15 @@
 """Trouble that the lab makes on demand: faults, slow and failing states, late devices; and its record of calls."""
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 
 import pytest
+from awslab import udev
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from conftest import wait_until
@@ -140,3 +143,37 @@ def test_late_devices_and_none(lab):
     for each in (late, never):
         lab.ec2.detach_volume(VolumeId=each)
         lab.ec2.delete_volume(VolumeId=each)
+
+
+# In namespaces of its own, with what a lab and its udevd leave when both are killed; /dev/disk is covered, for its links
+# belong to the labs that run beside this test.
+AFTER_A_KILL = """
+import os, socket, sys
+from awslab import process, udev
+os.makedirs("/run/udev")
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+    control.bind(udev.CONTROL)
+os.makedirs(udev.STATE)
+for name, text in (("daemon", "1-1"), ("leftovers", "/run/udev"), ("lab-1-1", "")):
+    with open(os.path.join(udev.STATE, name), "w") as f:
+        f.write(text)
+assert not udev.runs()
+made = udev.acquire(process.identity())
+print(made, udev.runs())
+udev.release(process.identity())
+print(udev.runs(), os.path.exists("/run/udev"), os.path.exists(udev.STATE))
+"""
+
+
+def test_udevd_was_killed_with_its_lab():
+    """The socket that it left is not taken for a daemon: a new one is started, and all of it goes."""
+    if shutil.which("unshare") is None or not any(os.path.exists(d) for d in udev.DAEMONS):
+        pytest.skip("no unshare, or no udevd to start, here")
+    prefix = ["unshare", "-n", "-m", "sh", "-c", "mount -t tmpfs t /run && mkdir -p /dev/disk && mount -t tmpfs t /dev/disk"
+              " || exit 99; \"$@\"; s=$?; umount /dev/disk; rmdir /dev/disk 2>/dev/null; exit $s", "sh"]
+    probe = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=60)
+    if probe.returncode != 0:
+        pytest.skip(f"no namespaces here: {probe.stderr.decode()[-200:]}")
+    done = subprocess.run([*prefix, sys.executable, "-c", AFTER_A_KILL], check=True, capture_output=True, text=True,
+                          timeout=120, env=os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(udev.__file__))})
+    assert done.stdout.split() == ["True", "True", "False", "False", "False"], done.stdout + done.stderr

@@ -143,7 +143,7 @@ def sweep(folder):
         for name in os.listdir(prefix):
             _unlink(os.path.join(udev.BY_ID, udev.LINK + name.replace("-", "")))
     for path in (udev.BY_ID, os.path.dirname(udev.BY_ID)):
-        if not os.path.exists(udev.CONTROL):  # with no udevd these folders were made by a lab
+        if not udev.runs():  # with no udevd these folders were made by a lab
             try:
                 os.rmdir(path)
             except OSError:

@@ -70,19 +70,27 @@ def _drop_dead_users():
             os.unlink(os.path.join(STATE, name))
 
 
+def runs():
+    """Whether a daemon answers: its socket stays behind when it is killed, so that the file alone says nothing."""
+    return os.path.exists(CONTROL) and subprocess.run(["udevadm", "control", "--ping", "--timeout=10"], check=False,
+                                                      stderr=subprocess.DEVNULL).returncode == 0
+
+
 def _start_daemon():
     """Starts udevd if there is one to start; returns whether a daemon runs afterwards."""
     daemon = next((d for d in DAEMONS if os.path.exists(d)), None)
     if daemon is None:
         return False
-    _write("leftovers", "\n".join(p for p in LEFTOVERS if not os.path.exists(p)))
+    # A daemon of an earlier lab that was killed has left its folders: what was there before it still counts.
+    if not os.path.exists(os.path.join(STATE, "leftovers")):
+        _write("leftovers", "\n".join(p for p in LEFTOVERS if not os.path.exists(p)))
     # A session of its own, for it outlives this lab while others use it.
     daemon_process = subprocess.Popen([daemon], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL, start_new_session=True)
     _write("daemon", process.identity(daemon_process.pid))
     deadline = time.monotonic() + 5
     while daemon_process.poll() is None and time.monotonic() < deadline:
-        if subprocess.run(["udevadm", "control", "--ping"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        if runs():
             return True
         time.sleep(0.02)
     return False
@@ -93,7 +101,7 @@ def acquire(identity):
     with _locked():
         os.makedirs(STATE, exist_ok=True)
         _drop_dead_users()
-        if not os.path.exists(CONTROL) and not _start_daemon():
+        if not runs() and not _start_daemon():
             _release_unused()
             return False
         os.makedirs(os.path.dirname(RULE), exist_ok=True)
@@ -129,6 +137,6 @@ def _release_unused():
         process.stop(daemon, signal.SIGTERM, 5)
         for path in _read("leftovers").splitlines():
             shutil.rmtree(path, ignore_errors=True)
-    elif os.path.exists(CONTROL):
+    elif runs():
         subprocess.run(["udevadm", "control", "--reload"], check=False, stderr=subprocess.DEVNULL)
     shutil.rmtree(STATE, ignore_errors=True)
