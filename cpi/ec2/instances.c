@@ -118,7 +118,7 @@ int instance_find(struct ec2_client *ec2, struct arena *arena, const char *insta
 {
 	struct ec2_ids ids = { &instance_id, 1 };
 	struct error failure = { 0 };
-	struct instance *instances;
+	struct instance *instances = NULL;
 	size_t count = 0;
 
 	if (instance_describe(ec2, arena, ids, NO_FILTERS, &instances, &count, &failure) != 0 &&
