@@ -16,8 +16,10 @@
 #include "common/io.h"
 #include "common/json_read.h"
 #include "common/json_write.h"
+#include "common/state_dir.h"
 
 #define JOURNAL_VERSION 1
+#define FOLDER "journal"
 #define SUFFIX ".jsonl"
 #define LINE_MAX_BYTES ((size_t)8192)
 
@@ -29,66 +31,9 @@ struct journal {
 
 /* --- the directory --- */
 
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-	return value != NULL && value[0] == '/' ? value : NULL;
-}
-
 int journal_directory(struct arena *arena, const char **ret_path, struct error *err)
 {
-	const char *path;
-	const char *base;
-
-	if ((base = variable("AWS_CPI_STATE_DIR")) != NULL)
-		path = arena_printf(arena, "%s/journal", base);
-	else if ((base = variable("XDG_STATE_HOME")) != NULL)
-		path = arena_printf(arena, "%s/aws-cpi/journal", base);
-	else if ((base = variable("HOME")) != NULL)
-		path = arena_printf(arena, "%s/.local/state/aws-cpi/journal", base);
-	else
-		path = arena_printf(arena, "%s/aws-cpi-%lu/journal",
-				    (base = variable("TMPDIR")) != NULL ? base : "/tmp", (unsigned long)geteuid());
-	if (path == NULL)
-		return error_nomem(err);
-	*ret_path = path;
-	return 0;
-}
-
-/* Who could put a file there could have things deleted from the account. */
-static int check_owner(const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		return error_errno(err, ERROR_IO, errno, "cannot look at the state directory %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return error_set(err, ERROR_IO, "the state directory %s is not a directory", path);
-	if (st.st_uid != geteuid())
-		return error_set(err, ERROR_IO, "the state directory %s belongs to user %lu, not to user %lu who runs this",
-				 path, (unsigned long)st.st_uid, (unsigned long)geteuid());
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return error_set(err, ERROR_IO, "the state directory %s is writable for others; chmod 0700 it", path);
-	return 0;
-}
-
-static int make_directory(const char *path, struct error *err)
-{
-	CLEANUP_FREE char *partial = strdup(path);
-
-	if (partial == NULL)
-		return error_nomem(err);
-	for (char *at = partial + 1; *at != '\0'; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		/* a parent that cannot be made shows in the next one */
-		(void)mkdir(partial, 0700);
-		*at = '/';
-	}
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return error_errno(err, ERROR_IO, errno, "cannot make the state directory %s", path);
-	return check_owner(path, err);
+	return state_dir_find(arena, FOLDER, ret_path, err);
 }
 
 /* A file's name survives a crash only when its directory is flushed too. */
@@ -206,8 +151,7 @@ int journal_open(const struct clock *clock, const struct journal_header *header,
 
 	if (arena == NULL)
 		return error_nomem(err);
-	if (journal_directory(arena, &directory, err) != 0 || make_directory(directory, err) != 0 ||
-	    create_file(clock, directory, &journal, err) != 0)
+	if (state_dir_make(arena, FOLDER, &directory, err) != 0 || create_file(clock, directory, &journal, err) != 0)
 		return -1;
 	if (write_header(journal, clock, header, err) != 0) {
 		journal_remove(journal);
@@ -309,7 +253,7 @@ int journal_list(struct arena *arena, const char *directory, const char *const *
 
 	if (dir == NULL && errno != ENOENT)
 		return error_errno(err, ERROR_IO, errno, "cannot read the state directory %s", directory);
-	if (dir != NULL && check_owner(directory, err) != 0)
+	if (dir != NULL && state_dir_check(directory, err) != 0)
 		return -1;
 	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
 		if (!is_journal_name(entry->d_name))

@@ -35,8 +35,7 @@ struct journal_entry {
 
 struct journal;
 
-/* AWS_CPI_STATE_DIR, else XDG_STATE_HOME/aws-cpi, else HOME/.local/state/aws-cpi, else TMPDIR/aws-cpi-<uid> (TMPDIR or
- * /tmp); the journals are in its folder "journal". The path, in the arena; nothing is created. */
+/* The folder "journal" of the state directory (common/state_dir.h). The path, in the arena; nothing is created. */
 int journal_directory(struct arena *arena, const char **ret_path, struct error *err);
 /* Makes the directory (0700) and a locked file (0600) in it, and writes the header. ERROR_IO with the path when that cannot
  * be done, or the directory belongs to another user or is writable for others. */
