@@ -73,6 +73,16 @@ int digest_sha256(const void *data, size_t len, uint8_t ret_sum[SHA256_LEN], str
 	return 0;
 }
 
+int digest_sha1(const void *data, size_t len, uint8_t ret_sum[SHA1_LEN], struct error *err)
+{
+	uint8_t sum[EVP_MAX_MD_SIZE];
+
+	if (EVP_Digest(len == 0 ? "" : data, len, sum, NULL, EVP_sha1(), NULL) != 1)
+		return refused("SHA-1", err);
+	memcpy(ret_sum, sum, SHA1_LEN);
+	return 0;
+}
+
 int digest_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t ret_sum[SHA256_LEN],
 		       struct error *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Instance metadata: the token, the fall-back to version 1, and what a refusal most likely means. What the texts are
- * good for is the callers'; only the identity document is read here. */
+ * good for is the callers'. */
 #include "common/imds.h"
 
 #include <ctype.h>
@@ -9,19 +9,19 @@
 #include <strings.h>
 
 #include "common/http.h"
-#include "common/json_read.h"
 #include "common/parse.h"
 
 #define IPV4_ENDPOINT "http://169.254.169.254"
 #define IPV6_ENDPOINT "http://[fd00:ec2::254]"
 #define TOKEN_PATH "/latest/api/token"
-#define IDENTITY_PATH "/latest/dynamic/instance-identity/document"
 #define TOKEN_TTL "21600" /* the longest that the service gives */
 /* The service is one hop away: what does not connect in this time is not there. */
 #define CONNECT_TIMEOUT_MS 1500
-#define MAX_ANSWER ((size_t)64 * 1024)
 #define MAX_ATTEMPTS 3
 #define RETRY_DELAY_MS 200
+/* of what may be set */
+#define MAX_TIMEOUT_S 3600
+#define MOST_ATTEMPTS 100
 
 static bool is_true(const char *variable)
 {
@@ -37,16 +37,15 @@ static const char *variable_or_null(const char *variable)
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-static int endpoint_by_mode(const char **ret_endpoint, struct error *err)
+static int endpoint_by_mode(const char *mode, const char **ret_endpoint, struct error *err)
 {
-	const char *mode = variable_or_null("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-
 	if (mode == NULL || strcasecmp(mode, "IPv4") == 0)
 		*ret_endpoint = IPV4_ENDPOINT;
 	else if (strcasecmp(mode, "IPv6") == 0)
 		*ret_endpoint = IPV6_ENDPOINT;
 	else
-		return error_set(err, ERROR_CONFIG, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6");
+		return error_set(err, ERROR_CONFIG, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE (in a profile: "
+				 "ec2_metadata_service_endpoint_mode) must be IPv4 or IPv6");
 	return 0;
 }
 
@@ -64,11 +63,29 @@ static bool is_url(const char *text)
 	return true;
 }
 
-int imds_init(struct imds *imds, struct runtime *runtime, const char *endpoint, struct error *err)
+/* NULL leaves *ret_number alone. */
+static int read_number(const char *text, const char *name, unsigned most, unsigned *ret_number, struct error *err)
 {
-	if (endpoint == NULL)
-		endpoint = variable_or_null("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-	if (endpoint == NULL && endpoint_by_mode(&endpoint, err) != 0)
+	uint64_t number;
+
+	if (text == NULL)
+		return 0;
+	if (!parse_u64(text, &number) || number == 0 || number > most)
+		return error_set(err, ERROR_CONFIG, "%s must be a whole number from 1 to %u", name, most);
+	*ret_number = (unsigned)number;
+	return 0;
+}
+
+int imds_init_with(struct imds *imds, struct runtime *runtime, const struct imds_options *options, struct error *err)
+{
+	const char *endpoint = options->endpoint;
+	unsigned timeout_s = 0;
+	unsigned attempts = 0;
+
+	if (endpoint == NULL && endpoint_by_mode(options->mode, &endpoint, err) != 0)
+		return -1;
+	if (read_number(options->timeout, "AWS_METADATA_SERVICE_TIMEOUT", MAX_TIMEOUT_S, &timeout_s, err) != 0 ||
+	    read_number(options->attempts, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", MOST_ATTEMPTS, &attempts, err) != 0)
 		return -1;
 	size_t len = strlen(endpoint);
 	while (len > 0 && endpoint[len - 1] == '/')
@@ -78,11 +95,26 @@ int imds_init(struct imds *imds, struct runtime *runtime, const char *endpoint, 
 				 "(AWS_EC2_METADATA_SERVICE_ENDPOINT) must be a URL such as %s", IPV4_ENDPOINT);
 	*imds = (struct imds){
 		.runtime = runtime,
-		.v1_disabled = is_true("AWS_EC2_METADATA_V1_DISABLED"),
+		.v1_disabled = options->v1_disabled,
 		.disabled = is_true("AWS_EC2_METADATA_DISABLED"),
+		.timeout_ms = (int64_t)timeout_s * 1000,
+		.attempts = attempts,
 	};
 	memcpy(imds->endpoint, endpoint, len);
 	return 0;
+}
+
+int imds_init(struct imds *imds, struct runtime *runtime, const char *endpoint, struct error *err)
+{
+	const struct imds_options options = {
+		.endpoint = endpoint != NULL ? endpoint : variable_or_null("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+		.mode = variable_or_null("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"),
+		.timeout = variable_or_null("AWS_METADATA_SERVICE_TIMEOUT"),
+		.attempts = variable_or_null("AWS_METADATA_SERVICE_NUM_ATTEMPTS"),
+		.v1_disabled = is_true("AWS_EC2_METADATA_V1_DISABLED"),
+	};
+
+	return imds_init_with(imds, runtime, &options, err);
 }
 
 /* How a value is asked for, and why so. */
@@ -101,6 +133,19 @@ struct exchange {
 	struct way way;
 };
 
+static unsigned attempts_of(const struct imds *imds)
+{
+	return imds->attempts > 0 ? imds->attempts : MAX_ATTEMPTS;
+}
+
+/* For a token and a value. What is set by hand is not cut short. */
+static int64_t whole_timeout_ms(const struct imds *imds)
+{
+	int64_t wanted = 2 * (imds->timeout_ms + RETRY_DELAY_MS) * attempts_of(imds);
+
+	return imds->timeout_ms > 0 && wanted > IMDS_TIMEOUT_MS ? wanted : IMDS_TIMEOUT_MS;
+}
+
 static struct exchange exchange_begin(struct imds *imds, struct arena *arena)
 {
 	const struct clock *clock = imds->runtime->clock;
@@ -109,7 +154,7 @@ static struct exchange exchange_begin(struct imds *imds, struct arena *arena)
 		.imds = imds,
 		.arena = arena,
 		/* not deadline_in: network time is real time, and is not shortened when waits are */
-		.deadline = { .at_ms = clock->monotonic_ms(clock->self) + IMDS_TIMEOUT_MS },
+		.deadline = { .at_ms = clock->monotonic_ms(clock->self) + whole_timeout_ms(imds) },
 	};
 }
 
@@ -131,26 +176,42 @@ static bool worth_another_try(int status)
 	return status == 429 || status >= 500;
 }
 
+/* Whether a request that got no answer is made again: only where somebody has asked for it, because away from EC2 this
+ * takes its time. A token call that timed out is not: version 1 is next. */
+static bool again_unanswered(const struct imds *imds, const struct http_request *request, unsigned attempt,
+			     const struct error *err)
+{
+	bool is_token_call = request->method[0] == 'P';
+
+	return attempt < imds->attempts && err->retryable && !(is_token_call && err->kind == ERROR_TIMEOUT);
+}
+
 /* One request, again after a passing refusal, all within the deadline and none longer than timeout_ms. */
 static int ask(struct exchange *exchange, struct http_request *request, int64_t timeout_ms,
 	       struct http_response *ret_response, struct error *err)
 {
-	const struct runtime *runtime = exchange->imds->runtime;
+	const struct imds *imds = exchange->imds;
+	const struct runtime *runtime = imds->runtime;
 	struct deadline deadline = exchange->deadline;
+	int64_t connect_ms = imds->timeout_ms > 0 ? imds->timeout_ms : CONNECT_TIMEOUT_MS;
 	struct http_response response;
 
 	request->no_proxy = true;
-	request->max_answer = MAX_ANSWER;
+	request->max_answer = IMDS_MAX_ANSWER;
+	if (imds->timeout_ms > 0)
+		timeout_ms = imds->timeout_ms;
 	for (unsigned attempt = 1;; attempt++) {
 		int left = deadline_left_ms(runtime->clock, deadline);
 		if (left == 0)
-			return error_set(err, ERROR_TIMEOUT, "no answer within %d ms", IMDS_TIMEOUT_MS);
+			return error_set(err, ERROR_TIMEOUT, "no answer within %lld ms",
+					 (long long)whole_timeout_ms(imds));
 		request->timeout_ms = left < timeout_ms ? left : timeout_ms;
-		request->connect_timeout_ms = left < CONNECT_TIMEOUT_MS ? left : CONNECT_TIMEOUT_MS;
-		if (runtime->http->perform(runtime->http->self, request, runtime->cancel, exchange->arena, &response,
-					   err) != 0)
+		request->connect_timeout_ms = left < connect_ms ? left : connect_ms;
+		int result = runtime->http->perform(runtime->http->self, request, runtime->cancel, exchange->arena,
+						    &response, err);
+		if (result != 0 && !again_unanswered(imds, request, attempt, err))
 			return -1;
-		if (!worth_another_try(response.status) || attempt == MAX_ATTEMPTS)
+		if (result == 0 && (!worth_another_try(response.status) || attempt >= attempts_of(imds)))
 			break;
 		if (deadline_sleep(runtime->clock, deadline, RETRY_DELAY_MS, runtime->cancel, err) != 0)
 			return -1;
@@ -171,16 +232,21 @@ static bool is_token(const struct imds *imds, const struct http_response *respon
 	return true;
 }
 
+static int64_t token_timeout_ms(const struct imds *imds)
+{
+	return imds->timeout_ms > 0 ? imds->timeout_ms : IMDS_TOKEN_TIMEOUT_MS;
+}
+
 static int v1_refused(const struct imds *imds, const struct way *way, struct error *err)
 {
 	if (way->token_timed_out)
-		return error_set(err, ERROR_METADATA, "instance metadata service at %s: no token within %d ms, and "
-				 "version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED. In a container the hop limit "
+		return error_set(err, ERROR_METADATA, "instance metadata service at %s: no token within %lld ms, and "
+				 "version 1 is ruled out (AWS_EC2_METADATA_V1_DISABLED). In a container the hop limit "
 				 "is the usual reason: set HttpPutResponseHopLimit to 2 in the instance's metadata "
 				 "options",
-				 imds->endpoint, IMDS_TOKEN_TIMEOUT_MS);
+				 imds->endpoint, (long long)token_timeout_ms(imds));
 	return error_set(err, ERROR_METADATA, "instance metadata service at %s: the token call was answered with "
-			 "HTTP status %d, and version 1 is ruled out by AWS_EC2_METADATA_V1_DISABLED", imds->endpoint,
+			 "HTTP status %d, and version 1 is ruled out (AWS_EC2_METADATA_V1_DISABLED)", imds->endpoint,
 			 way->token_status);
 }
 
@@ -232,9 +298,9 @@ static void settle_on_v1(struct imds *imds, const struct way *way)
 	imds->use_v1 = true;
 	if (way->token_timed_out)
 		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call got no "
-			 "answer within %d ms while version 1 answers. This is how a hop limit of 1 looks from inside a "
+			 "answer within %lld ms while version 1 answers. This is how a hop limit of 1 looks from inside a "
 			 "container: set HttpPutResponseHopLimit to 2 in the instance's metadata options",
-			 IMDS_TOKEN_TIMEOUT_MS);
+			 (long long)token_timeout_ms(imds));
 	else
 		log_info(imds->runtime->log, "instance metadata: version 1 is used, because the token call was "
 			 "answered with HTTP status %d", way->token_status);
@@ -329,63 +395,4 @@ int imds_get(struct imds *imds, const char *path, struct arena *arena, const cha
 	if (err != NULL)
 		*err = why;
 	return -1;
-}
-
-/* Lower-case words as AWS makes them. */
-static bool has_form(const char *text, const char *others)
-{
-	if (text == NULL || text[0] == '\0' || strlen(text) > 64)
-		return false;
-	for (; *text != '\0'; text++) {
-		if (!islower((unsigned char)*text) && !isdigit((unsigned char)*text) && strchr(others, *text) == NULL)
-			return false;
-	}
-	return true;
-}
-
-static int bad_field(const struct imds *imds, const char *field, struct error *err)
-{
-	return error_set(err, ERROR_METADATA, "instance metadata service at %s: the instance identity document has no "
-			 "proper %s. Is this the metadata service of an EC2 instance?", imds->endpoint, field);
-}
-
-static int read_identity(const struct imds *imds, const struct json *root, struct imds_identity *ret_identity,
-			 struct error *err)
-{
-	struct imds_identity identity = {
-		.instance_id = json_text(json_get(root, "instanceId")),
-		.region = json_text(json_get(root, "region")),
-		.availability_zone = json_text(json_get(root, "availabilityZone")),
-		.instance_type = json_text(json_get(root, "instanceType")),
-		.architecture = json_text(json_get(root, "architecture")),
-	};
-
-	if (identity.instance_id == NULL || !parse_aws_id(identity.instance_id, "i-"))
-		return bad_field(imds, "instanceId", err);
-	if (!has_form(identity.region, "-"))
-		return bad_field(imds, "region", err);
-	if (!has_form(identity.availability_zone, "-"))
-		return bad_field(imds, "availabilityZone", err);
-	if (!has_form(identity.instance_type, "-."))
-		return bad_field(imds, "instanceType", err);
-	if (!has_form(identity.architecture, "_"))
-		return bad_field(imds, "architecture", err);
-	*ret_identity = identity;
-	return 0;
-}
-
-int imds_identity(struct imds *imds, struct arena *arena, struct imds_identity *ret_identity, struct error *err)
-{
-	const char *text = "";
-	const struct json *root;
-
-	if (imds_get(imds, IDENTITY_PATH, arena, &text, NULL, err) != 0)
-		return -1;
-	if (json_parse(arena, text, strlen(text), MAX_ANSWER, &root, err) != 0) {
-		error_prefix(err, "instance metadata service at %s: the instance identity document", imds->endpoint);
-		if (err != NULL && err->kind == ERROR_INVALID)
-			err->kind = ERROR_METADATA;
-		return -1;
-	}
-	return read_identity(imds, root, ret_identity, err);
 }

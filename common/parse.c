@@ -125,23 +125,72 @@ static bool finish(const char *rest, const struct civil *civil, int64_t *ret_sec
 	return true;
 }
 
+/* "2026-01-31", the separator, "10:20:30" and perhaps a fraction. */
+static bool take_date_and_time(const char **text, const char *separators, struct civil *civil)
+{
+	if (!take_digits(text, 4, &civil->year) || !take_char(text, '-') || !take_digits(text, 2, &civil->month) ||
+	    !take_char(text, '-') || !take_digits(text, 2, &civil->day))
+		return false;
+	if (**text == '\0' || strchr(separators, **text) == NULL)
+		return false;
+	(*text)++;
+	if (!take_time(text, civil))
+		return false;
+	if (take_char(text, '.')) {
+		if (!is_digit(**text))
+			return false;
+		while (is_digit(**text))
+			(*text)++;
+	}
+	return true;
+}
+
 bool parse_iso8601(const char *text, int64_t *ret_seconds)
 {
 	struct civil civil;
 
-	if (text == NULL)
+	if (text == NULL || !take_date_and_time(&text, "T", &civil))
 		return false;
-	if (!take_digits(&text, 4, &civil.year) || !take_char(&text, '-') || !take_digits(&text, 2, &civil.month) ||
-	    !take_char(&text, '-') || !take_digits(&text, 2, &civil.day) || !take_char(&text, 'T') ||
-	    !take_time(&text, &civil))
-		return false;
-	if (take_char(&text, '.')) {
-		if (!is_digit(*text))
-			return false;
-		while (is_digit(*text))
-			text++;
-	}
 	return take_char(&text, 'Z') && finish(text, &civil, ret_seconds);
+}
+
+/* "Z", "UTC", "+02:00" or "+0200"; *ret_seconds east of Greenwich. */
+static bool take_zone(const char **text, int64_t *ret_seconds)
+{
+	int hours;
+	int minutes;
+
+	*ret_seconds = 0;
+	if (take_char(text, 'Z'))
+		return true;
+	if (strncmp(*text, "UTC", 3) == 0) {
+		*text += 3;
+		return true;
+	}
+	bool west = **text == '-';
+	if (!west && **text != '+')
+		return false;
+	(*text)++;
+	if (!take_digits(text, 2, &hours))
+		return false;
+	(void)take_char(text, ':');
+	if (!take_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
+		return false;
+	*ret_seconds = (west ? -1 : 1) * ((int64_t)hours * 3600 + minutes * 60);
+	return true;
+}
+
+bool parse_zoned_time(const char *text, int64_t *ret_seconds)
+{
+	struct civil civil;
+	int64_t east;
+	int64_t seconds;
+
+	if (text == NULL || !take_date_and_time(&text, "T ", &civil) || !take_zone(&text, &east) ||
+	    !finish(text, &civil, &seconds))
+		return false;
+	*ret_seconds = seconds - east;
+	return true;
 }
 
 /* One of the three-letter names that stand behind each other in `names`; its index. */

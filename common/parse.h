@@ -13,6 +13,8 @@ bool parse_u64(const char *text, uint64_t *ret_value);
 bool parse_i64(const char *text, int64_t *ret_value);
 /* AWS's times, "2026-01-31T10:20:30Z" or with a fraction, as seconds since 1970. */
 bool parse_iso8601(const char *text, int64_t *ret_seconds);
+/* The same as people's tools write it: also with a blank for the T, and "UTC", "+02:00" or "+0200" for the Z. */
+bool parse_zoned_time(const char *text, int64_t *ret_seconds);
 /* HTTP's Date header, "Sat, 31 Jan 2026 10:20:30 GMT". */
 bool parse_http_date(const char *text, int64_t *ret_seconds);
 /* A resource id such as vol-0123456789abcdef0: the prefix ("vol-"), then 8 or 17 lower-case hex digits. */

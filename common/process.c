@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes by posix_spawn, which also works beside threads. Talking to a child over its pipes is left to the
- * callers. */
+ * callers, but for the plain case of one whose output is wanted. */
 #include "common/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +19,8 @@
 #include "common/io.h"
 
 #define LONGEST_LOOK_MS 50
+#define READ_SIZE ((size_t)4096)
+#define RUN_GRACE_MS 1000
 /* After SIGKILL. A process that hangs in the kernel, or that became another user's, is then left to itself: with its
  * pipes closed it ends as soon as it can. */
 #define KILL_WAIT_MS 5000
@@ -103,7 +108,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* 0 or an errno. */
-static int spawn(char *const argv[], const struct pipe pipes[3], pid_t *ret_pid)
+static int spawn(char *const argv[], char *const env[], const struct pipe pipes[3], pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -117,14 +122,14 @@ static int spawn(char *const argv[], const struct pipe pipes[3], pid_t *ret_pid)
 		if (failed == 0)
 			failed = set_attributes(&attributes);
 		if (failed == 0)
-			failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, environ);
+			failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, env);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return failed;
 }
 
-int process_start(char *const argv[], struct process *ret_process, struct error *err)
+static int start(char *const argv[], char *const env[], struct process *ret_process, struct error *err)
 {
 	CLEANUP(pipe_close) struct pipe in = PIPE_NONE;
 	CLEANUP(pipe_close) struct pipe out = PIPE_NONE;
@@ -133,7 +138,7 @@ int process_start(char *const argv[], struct process *ret_process, struct error 
 
 	if (pipe_open(&in, err) != 0 || pipe_open(&out, err) != 0 || pipe_open(&errors, err) != 0)
 		return error_prefix(err, "cannot start %s", argv[0]);
-	int failed = spawn(argv, (struct pipe[3]){ in, out, errors }, &pid);
+	int failed = spawn(argv, env, (struct pipe[3]){ in, out, errors }, &pid);
 	if (failed == ENOENT)
 		return error_set(err, ERROR_IO, "cannot start %s: there is no such program%s; install it, or "
 				 "correct %s", argv[0], strchr(argv[0], '/') == NULL ? " in PATH" : "",
@@ -147,6 +152,40 @@ int process_start(char *const argv[], struct process *ret_process, struct error 
 		.err_fd = steal_fd(&errors.read_fd),
 	};
 	return 0;
+}
+
+static bool is_variable(const char *setting, const char *const *variables)
+{
+	size_t len = strcspn(setting, "=");
+
+	for (; *variables != NULL; variables++) {
+		if (strlen(*variables) == len && strncmp(*variables, setting, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+int process_start(char *const argv[], struct process *ret_process, struct error *err)
+{
+	return start(argv, environ, ret_process, err);
+}
+
+int process_start_without(char *const argv[], const char *const *variables, struct process *ret_process,
+			  struct error *err)
+{
+	CLEANUP_FREE char **env = NULL;
+	size_t count = 0;
+
+	while (environ != NULL && environ[count] != NULL)
+		count++;
+	env = calloc(count + 1, sizeof(*env));
+	if (env == NULL)
+		return error_nomem(err);
+	for (size_t i = 0, kept = 0; i < count; i++) {
+		if (!is_variable(environ[i], variables))
+			env[kept++] = environ[i];
+	}
+	return start(argv, env, ret_process, err);
 }
 
 /* 1 and the status once it has ended, 0 while it runs, -1 when nobody can know any more. */
@@ -231,4 +270,113 @@ const char *process_describe(int status, char *text, size_t size)
 	else
 		snprintf(text, size, "ended with an unknown status (0x%x)", (unsigned)status);
 	return text;
+}
+
+/* One run: its process, and what came of it. */
+struct run {
+	struct process process;
+	const struct clock *clock;
+	const struct cancel *cancel;
+	struct deadline deadline;
+	struct buf *out;
+	struct process_result result;
+	bool ended;
+};
+
+/* What is there now; closes the stream at its end. out NULL: it is dropped. */
+static int drain(int *fd, struct buf *out, size_t *count, struct error *err)
+{
+	char piece[READ_SIZE];
+
+	while (*fd >= 0) {
+		ssize_t n = read(*fd, piece, sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return 0;
+		if (n < 0)
+			return error_errno(err, ERROR_IO, errno, "cannot read what it writes");
+		if (n == 0) {
+			close_end(fd);
+			return 0;
+		}
+		*count += (size_t)n;
+		if (out == NULL)
+			continue;
+		buf_append(out, piece, (size_t)n);
+		if (buf_check(out, "its output", err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int drain_both(struct run *run, struct error *err)
+{
+	size_t ignored = 0;
+
+	if (drain(&run->process.out_fd, run->out, &ignored, err) != 0)
+		return -1;
+	return drain(&run->process.err_fd, NULL, &run->result.error_bytes, err);
+}
+
+/* Until there is something to read, or to look at. */
+static int wait_for_output(const struct run *run, int64_t longest_ms, struct error *err)
+{
+	/* poll() passes over a descriptor of -1 */
+	struct pollfd fds[] = {
+		{ .fd = run->process.out_fd, .events = POLLIN },
+		{ .fd = run->process.err_fd, .events = POLLIN },
+		{ .fd = run->cancel == NULL ? -1 : run->cancel->read_fd, .events = POLLIN },
+	};
+	int left = deadline_left_ms(run->clock, run->deadline);
+
+	if (cancel_check(run->cancel, err) != 0)
+		return -1;
+	if (left == 0)
+		return error_set(err, ERROR_TIMEOUT, "it has not ended in time");
+	if (poll(fds, sizeof(fds) / sizeof(fds[0]), left < longest_ms ? left : (int)longest_ms) < 0 && errno != EINTR)
+		return error_errno(err, ERROR_INTERNAL, errno, "cannot wait for a process");
+	return 0;
+}
+
+static int run_to_end(struct run *run, struct error *err)
+{
+	int64_t look_again_ms = 1;
+
+	if (io_set_nonblocking(run->process.out_fd, err) != 0 || io_set_nonblocking(run->process.err_fd, err) != 0)
+		return -1;
+	while (!run->ended) {
+		if (wait_for_output(run, look_again_ms, err) != 0)
+			return -1;
+		look_again_ms = look_again_ms * 2 < LONGEST_LOOK_MS ? look_again_ms * 2 : LONGEST_LOOK_MS;
+		/* first whether it has ended, then what is there: nothing that it wrote is missed */
+		int ended = look(&run->process, &run->result.status);
+		if (ended < 0)
+			return error_errno(err, ERROR_INTERNAL, errno, "a process was lost");
+		run->ended = ended > 0;
+		if (drain_both(run, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int process_run(char *const argv[], const struct clock *clock, const struct cancel *cancel, int64_t timeout_ms,
+		struct buf *out, struct process_result *ret_result, struct error *err)
+{
+	struct run run = {
+		.clock = clock,
+		.cancel = cancel,
+		/* a program's time is real time, and is not shortened when waits are */
+		.deadline = { .at_ms = clock->monotonic_ms(clock->self) + timeout_ms },
+		.out = out,
+	};
+
+	if (process_start(argv, &run.process, err) != 0)
+		return -1;
+	close_end(&run.process.in_fd);
+	int result = run_to_end(&run, err);
+	process_stop(&run.process, clock, RUN_GRACE_MS);
+	if (result == 0)
+		*ret_result = run.result;
+	return result;
 }

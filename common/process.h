@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "common/buf.h"
 #include "common/deadline.h"
 #include "common/error.h"
 #include "common/runtime.h"
@@ -19,12 +20,25 @@ struct process {
 /* Starts argv (argv[0] looked up in PATH unless it has a slash) with the parent's environment, default signal
  * dispositions, and no other descriptor of ours. ERROR_IO with the name when it cannot be started. */
 int process_start(char *const argv[], struct process *ret_process, struct error *err);
+/* The same without these variables (a list that ends with NULL): secrets that are none of the child's business. */
+int process_start_without(char *const argv[], const char *const *variables, struct process *ret_process,
+			  struct error *err);
 /* Waits until it has ended, at most until the deadline (then ERROR_TIMEOUT and it still runs).
  * *ret_status as waitpid gives it. */
 int process_wait(struct process *process, const struct clock *clock, struct deadline deadline, int *ret_status,
 		 struct error *err);
 /* Closes our ends; SIGTERM; SIGKILL after grace_ms; reaps it. Safe to call twice, and on one that never started. */
 void process_stop(struct process *process, const struct clock *clock, int64_t grace_ms);
+/* Runs argv to its end, without any input, and gathers what it writes to standard output; what it writes to standard error
+ * is counted and dropped. 0 and the status as waitpid gives it; or -1, and it is stopped, with all of its group:
+ * ERROR_TOO_BIG beyond out's maximum, ERROR_TIMEOUT, ERROR_CANCELLED, ERROR_IO when it cannot be started. What a child that
+ * it leaves behind writes later is not waited for. */
+struct process_result {
+	int status;
+	size_t error_bytes; /* on standard error */
+};
+int process_run(char *const argv[], const struct clock *clock, const struct cancel *cancel, int64_t timeout_ms,
+		struct buf *out, struct process_result *ret_result, struct error *err);
 /* "exited with status 3", "was killed by signal 9 (Killed)": for messages. */
 const char *process_describe(int status, char *text, size_t size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digests against published vectors: FIPS 180-2 (appendix B, and its million a's), RFC 4231. */
+/* Digests against published vectors: FIPS 180-2 (appendices A and B, and its million a's), RFC 4231. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -186,6 +186,25 @@ static void uuid_is_version_4(void **state)
 	assert_string_not_equal(uuid, another);
 }
 
+static void sha1_vectors(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "", "da39a3ee5e6b4b0d3255bfef95601890afd80709" },
+		{ "abc", "a9993e364706816aba3e25717850c26c9cd0d89d" },
+		{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+		  "84983e441c3bd26ebaae4aa1f95129e5e54670f1" },
+	};
+	uint8_t sum[SHA1_LEN];
+	char hex[2 * SHA1_LEN + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(digest_sha1(rows[i][0], strlen(rows[i][0]), sum, NULL), 0);
+		digest_hex(sum, sizeof(sum), hex);
+		assert_string_equal(hex, rows[i][1]);
+	}
+}
+
 static void no_memory(void **state)
 {
 	struct digest *digest = NULL;
@@ -207,7 +226,7 @@ int main(void)
 		cmocka_unit_test(freed_before_its_end), cmocka_unit_test(hmac_vectors),
 		cmocka_unit_test(too_long_a_key),      cmocka_unit_test(hex_is_lower_case),
 		cmocka_unit_test(random_bytes_differ), cmocka_unit_test(uuid_is_version_4),
-		cmocka_unit_test(no_memory),
+		cmocka_unit_test(no_memory),           cmocka_unit_test(sha1_vectors),
 		cmocka_unit_test(base64_vectors),      cmocka_unit_test(base64_of_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ struct service {
 	int busy;          /* that many answers are 503 first */
 	int forget_after;  /* the token is forgotten after so many GETs; 0: never */
 
+	int64_t longest_ms; /* set by hand: what one try may take; 0: the usual */
 	int64_t now_ms;
 	int64_t answer_takes_ms;
 	int token_calls;
@@ -114,8 +115,10 @@ static int perform(void *self, const struct http_request *request, const struct 
 	(void)arena;
 	snprintf(service->last_url, sizeof(service->last_url), "%s", request->url);
 	service->saw_proxy |= !request->no_proxy;
-	assert_in_range(request->timeout_ms, 1, is_put ? IMDS_TOKEN_TIMEOUT_MS : IMDS_TIMEOUT_MS);
-	assert_in_range(request->connect_timeout_ms, 1, request->timeout_ms > 1500 ? 1500 : request->timeout_ms);
+	int64_t longest_ms = is_put ? IMDS_TOKEN_TIMEOUT_MS : IMDS_TIMEOUT_MS;
+	int64_t connect_ms = request->timeout_ms > 1500 ? 1500 : request->timeout_ms;
+	assert_in_range(request->timeout_ms, 1, service->longest_ms > 0 ? service->longest_ms : longest_ms);
+	assert_in_range(request->connect_timeout_ms, 1, service->longest_ms > 0 ? service->longest_ms : connect_ms);
 	if (is_put)
 		service->token_calls++;
 	else
@@ -147,6 +150,8 @@ static void clear_environment(void)
 	unsetenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
 	unsetenv("AWS_EC2_METADATA_V1_DISABLED");
 	unsetenv("AWS_EC2_METADATA_DISABLED");
+	unsetenv("AWS_METADATA_SERVICE_TIMEOUT");
+	unsetenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS");
 }
 
 static int set_up(void **state)
@@ -404,6 +409,55 @@ static void busy_for_a_moment(void **state)
 	assert_true(fixture->err.retryable);
 }
 
+/* Time-outs and attempts as somebody has set them. */
+static void set_by_hand(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *service = &fixture->service;
+	const char *text;
+
+	setenv("AWS_METADATA_SERVICE_TIMEOUT", "2", 1);
+	setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "4", 1);
+	assert_int_equal(imds_init(&fixture->imds, &fixture->runtime, NULL, NULL), 0);
+	service->longest_ms = 2000;
+	service->token_call = TIME_OUT; /* version 1 at once */
+	service->get_call = TIME_OUT;
+	int64_t before = service->now_ms;
+	assert_int_equal(get(fixture, &text, NULL), -1);
+	assert_int_equal(service->token_calls, 1);
+	assert_int_equal(service->get_calls, 4);
+	assert_int_equal(service->now_ms, before + 5 * 2000 + 3 * 2); /* pauses are scaled */
+
+	service->token_calls = 0;
+	service->token_call = REFUSE;
+	assert_int_equal(get(fixture, &text, NULL), -1);
+	assert_int_equal(service->token_calls, 4);
+
+	service->token_call = ANSWER;
+	service->get_call = ANSWER;
+	service->busy = 3;
+	assert_text(fixture);
+	service->busy = 1000;
+	service->get_calls = 0;
+	assert_int_equal(get(fixture, &text, NULL), -1);
+	assert_int_equal(service->get_calls, 4);
+	service->busy = 0;
+
+	/* one attempt is one, but for the usual troubles of the wire nobody has asked for more either */
+	setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1", 1);
+	assert_int_equal(imds_init(&fixture->imds, &fixture->runtime, NULL, NULL), 0);
+	service->get_calls = 0;
+	service->get_call = CANCEL;
+	assert_int_equal(get(fixture, &text, NULL), -1);
+	service->get_call = REFUSE;
+	assert_int_equal(get(fixture, &text, NULL), -1);
+	assert_int_equal(service->get_calls, 2);
+	setenv("AWS_METADATA_SERVICE_TIMEOUT", "soon", 1);
+	assert_int_equal(imds_init(&fixture->imds, &fixture->runtime, NULL, &fixture->err), -1);
+	assert_int_equal(fixture->err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(fixture->err.message, "AWS_METADATA_SERVICE_TIMEOUT"));
+}
+
 static void switched_off(void **state)
 {
 	struct fixture *fixture = *state;
@@ -593,6 +647,7 @@ int main(void)
 		TEST(not_on_ec2),
 		TEST(all_within_five_seconds),
 		TEST(busy_for_a_moment),
+		TEST(set_by_hand),
 		TEST(switched_off),
 		TEST(things_that_are_no_tokens),
 		TEST(values_that_are_not_there),

@@ -135,6 +135,41 @@ static void test_iso8601(void **state)
 	assert_false(parse_iso8601(NULL, &seconds));
 }
 
+static void test_zoned_time(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} good[] = {
+		{ "2026-01-31T10:20:30Z", 1769854830 },
+		{ "2026-01-31T10:20:30UTC", 1769854830 },
+		{ "2026-01-31T10:20:30.25+00:00", 1769854830 },
+		{ "2026-01-31 10:20:30+00:00", 1769854830 },
+		{ "2026-01-31T12:20:30+02:00", 1769854830 },
+		{ "2026-01-31T04:50:30-0530", 1769854830 },
+		{ "2026-02-01T00:20:30+14:00", 1769854830 },
+	};
+	static const char *const bad[] = {
+		"", "2026-01-31T10:20:30", "2026-01-31T10:20:30 UTC", "2026-01-31T10:20:30z", "2026-01-31T10:20:30GMT",
+		"2026-01-31T10:20:30+02", "2026-01-31T10:20:30+2:00", "2026-01-31T10:20:30+24:00",
+		"2026-01-31T10:20:30+02:60", "2026-01-31T10:20:30+02:00x", "2026-01-31T10:20:30+-2:00",
+		"2026-01-31_10:20:30Z", "2026-01-31", "2026-02-30T10:20:30Z", "2026-01-31T10:20:30ZZ",
+	};
+	int64_t seconds;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(parse_zoned_time(good[i].text, &seconds));
+		assert_true(seconds == good[i].seconds);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		seconds = 77;
+		assert_false(parse_zoned_time(bad[i], &seconds));
+		assert_true(seconds == 77);
+	}
+	assert_false(parse_zoned_time(NULL, &seconds));
+}
+
 /* Against the system's calendar: each day from 1900 to 2200. */
 static void test_calendar(void **state)
 {
@@ -231,7 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_u64),       cmocka_unit_test(test_i64),       cmocka_unit_test(test_iso8601),
 		cmocka_unit_test(test_calendar), cmocka_unit_test(test_http_date), cmocka_unit_test(test_aws_id),
-		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_hex),      cmocka_unit_test(test_zoned_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,29 @@ static void no_other_descriptor(void **state)
 	close(stray);
 }
 
+static void without_some_variables(void **state)
+{
+	static const char *const left_out[] = { "TEST_HUSH", "TEST_NOT_SET", NULL };
+	const char *const argv[] = { "sh", "-c", "env | grep ^TEST_ | sort", NULL };
+	struct process process;
+
+	(void)state;
+	setenv("TEST_HUSH", "secret", 1);
+	setenv("TEST_HUSH_LONGER", "a", 1);
+	setenv("TEST_HUS", "b", 1);
+	assert_int_equal(process_start_without((char *const *)(uintptr_t)argv, left_out, &process, NULL), 0);
+	assert_stream(process.out_fd, "TEST_HUS=b\nTEST_HUSH_LONGER=a\n");
+	assert_int_equal(wait_for(&process), 0);
+	process_stop(&process, &system_time, 0);
+	process = start_sh("env | grep ^TEST_HUSH=");
+	assert_stream(process.out_fd, "TEST_HUSH=secret\n");
+	assert_int_equal(wait_for(&process), 0);
+	process_stop(&process, &system_time, 0);
+	unsetenv("TEST_HUSH");
+	unsetenv("TEST_HUSH_LONGER");
+	unsetenv("TEST_HUS");
+}
+
 /* SIGTERM is ignored and blocked in us, and must not be in the child. */
 static void default_signals(void **state)
 {
@@ -287,6 +310,100 @@ static void a_lost_status(void **state)
 	process_stop(&process, &system_time, 10);
 }
 
+struct outcome {
+	int result;
+	struct process_result process;
+	struct buf out;
+	struct error err;
+};
+
+static struct outcome run_sh(const char *script, size_t max, int64_t timeout_ms, const struct cancel *cancel)
+{
+	const char *const argv[] = { "sh", "-c", script, NULL };
+	struct outcome outcome = { .out = BUF_INIT(max) };
+
+	outcome.result = process_run((char *const *)(uintptr_t)argv, &system_time, cancel, timeout_ms, &outcome.out,
+				     &outcome.process, &outcome.err);
+	return outcome;
+}
+
+static void run_gathers_output(void **state)
+{
+	(void)state;
+	struct outcome outcome = run_sh("cat; echo one; echo hush >&2; sleep 0.1; echo two; exit 3", 100, MINUTE_MS, NULL);
+	assert_int_equal(outcome.result, 0);
+	assert_string_equal(buf_text(&outcome.out), "one\ntwo\n");
+	assert_int_equal(WEXITSTATUS(outcome.process.status), 3);
+	assert_int_equal(outcome.process.error_bytes, 5);
+	buf_free(&outcome.out);
+	/* more than a pipe holds, on both streams */
+	outcome = run_sh("head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero | tr '\\0' x", 300000, MINUTE_MS, NULL);
+	assert_int_equal(outcome.result, 0);
+	assert_int_equal(outcome.out.len, 300000);
+	assert_int_equal(outcome.process.error_bytes, 300000);
+	buf_free(&outcome.out);
+}
+
+static void run_is_bounded(void **state)
+{
+	(void)state;
+	struct outcome outcome = run_sh("while :; do echo more; done", 1000, MINUTE_MS, NULL);
+	assert_int_equal(outcome.result, -1);
+	assert_int_equal(outcome.err.kind, ERROR_TOO_BIG);
+	buf_free(&outcome.out);
+	outcome = run_sh("echo half; sleep 60", 1000, 50, NULL);
+	assert_int_equal(outcome.result, -1);
+	assert_int_equal(outcome.err.kind, ERROR_TIMEOUT);
+	buf_free(&outcome.out);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing is left over */
+	assert_int_equal(errno, ECHILD);
+}
+
+/* A daemon that its starter left behind holds the pipes open. */
+static void run_does_not_wait_for_those_left_behind(void **state)
+{
+	(void)state;
+	struct outcome outcome = run_sh("(sleep 10) & echo done", 1000, 5000, NULL);
+	assert_int_equal(outcome.result, 0);
+	assert_string_equal(buf_text(&outcome.out), "done\n");
+	buf_free(&outcome.out);
+}
+
+static struct cancel raised_by_signal;
+
+static void on_signal(int signal)
+{
+	cancel_raise(&raised_by_signal, signal);
+}
+
+static void run_ends_at_a_signal(void **state)
+{
+	(void)state;
+	assert_int_equal(cancel_open(&raised_by_signal, NULL), 0);
+	signal(SIGUSR1, on_signal);
+	struct outcome outcome = run_sh("kill -USR1 $PPID; sleep 60", 1000, MINUTE_MS, &raised_by_signal);
+	signal(SIGUSR1, SIG_DFL);
+	assert_int_equal(outcome.result, -1);
+	assert_int_equal(outcome.err.kind, ERROR_CANCELLED);
+	cancel_close(&raised_by_signal);
+	buf_free(&outcome.out);
+}
+
+static void run_of_no_program(void **state)
+{
+	const char *const argv[] = { "/no/such/program", "hush", NULL };
+	struct buf out = BUF_INIT(10);
+	struct process_result result;
+	struct error err;
+
+	(void)state;
+	if (under_valgrind())
+		skip();
+	assert_int_equal(process_run((char *const *)(uintptr_t)argv, &system_time, NULL, MINUTE_MS, &out, &result, &err), -1);
+	assert_int_equal(err.kind, ERROR_IO);
+	assert_null(strstr(err.message, "hush"));
+}
+
 static void descriptions(void **state)
 {
 	char text[100];
@@ -308,6 +425,7 @@ int main(void)
 		cmocka_unit_test(three_streams),
 		cmocka_unit_test(it_sees_the_end_of_its_input),
 		cmocka_unit_test(no_other_descriptor),
+		cmocka_unit_test(without_some_variables),
 		cmocka_unit_test(default_signals),
 		cmocka_unit_test(a_group_of_its_own),
 		cmocka_unit_test(cannot_be_started),
@@ -319,6 +437,11 @@ int main(void)
 		cmocka_unit_test(stop_of_what_never_started),
 		cmocka_unit_test(a_lost_status),
 		cmocka_unit_test(descriptions),
+		cmocka_unit_test(run_gathers_output),
+		cmocka_unit_test(run_is_bounded),
+		cmocka_unit_test(run_does_not_wait_for_those_left_behind),
+		cmocka_unit_test(run_ends_at_a_signal),
+		cmocka_unit_test(run_of_no_program),
 	};
 	clock_system(&system_time);
 	return cmocka_run_group_tests(tests, NULL, NULL);
