@@ -29,7 +29,7 @@ ONHOST = os.environ.get("ONHOST_BIN") or os.path.join(ROOT, "build", "onhost")
 DEVICES = os.environ.get("LAB_DEVICES", "auto")
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
-from awslab import loop  # noqa: E402  pylint: disable=wrong-import-position
+from awslab import loop, namespace  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def no_loop_devices():
@@ -73,6 +73,8 @@ class Lab:
         self.config_path = os.path.join(self.dir, "cpi.json")
         with open(self.config_path, encoding="utf-8") as f:
             self.config = json.load(f)
+        with open(os.path.join(self.dir, "identities.json"), encoding="utf-8") as f:
+            self.identities = json.load(f)
         self.kind = self.env["LAB_DEVICES"]
         self.builder = self.env["LAB_BUILDER"]
         self.light_ami = self.env["LAB_LIGHT_AMI"]
@@ -127,9 +129,28 @@ class Lab:
         """imds(mode="hop-limit") and so on; see tests/lab/awslab/imds.py."""
         return self.control("imds", "POST", settings)
 
+    def container(self, **settings):
+        """container(mode="hang") and so on; see tests/lab/awslab/container.py. These are all there are then."""
+        return self.control("container", "PUT", settings)
+
+    def sessions(self, **settings):
+        """sessions(lasts=2, told=900): how long new sessions of roles last; see tests/lab/awslab/sessions.py."""
+        return self.control("sessions", "PUT", settings)
+
+    def owner(self, access_key_id):
+        """The ARN of whom a key belongs to."""
+        return self.control("sessions/owners")[access_key_id]
+
     def imds_requests(self):
         """The requests to the metadata service on record."""
         return self.control("imds/requests")
+
+    def buckets(self, **settings):
+        """buckets(limits="published", depth=0.1) turns EC2's token buckets on; without settings: what each holds, gave
+        and refused, by "us-east-1 CreateVolume"."""
+        if settings:
+            self.control("buckets", "PUT", settings)
+        return self.control("buckets")["buckets"]
 
     def options(self, **settings):
         """options(page_size=2, clock_offset=3600, deregistered="empty")."""
@@ -199,6 +220,49 @@ def fresh_lab(tmp_path):
     yield make
     for each in labs:
         each.down()
+
+
+@pytest.fixture(scope="module")
+def namespace_lab(tmp_path_factory):
+    """A lab in a network namespace of its own that has the fixed addresses of AWS's instances and containers; the whole
+    module, and what it starts, is inside. Settings and records are the test's to reset."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace with fixed addresses takes root")
+    with namespace.entered():
+        running = Lab(tmp_path_factory.mktemp("namespace") / "lab", "plain", ("--fixed-addresses",))
+        try:
+            yield running
+        finally:
+            running.down()
+
+
+@pytest.fixture(scope="module")
+def whoami_home(tmp_path_factory):
+    """A home directory that stays the same for a module."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def whoami_boto3(namespace_lab, whoami_home):  # pylint: disable=unused-argument,redefined-outer-name
+    """boto3 in that home, inside the namespace."""
+    from credentials_kit import Boto3
+    program = Boto3(whoami_home)
+    yield program
+    program.end()
+
+
+@pytest.fixture
+def machine(namespace_lab, whoami_home, whoami_boto3):  # pylint: disable=redefined-outer-name
+    """A machine where nobody has credentials (credentials_kit.py)."""
+    from credentials_kit import Machine
+    namespace_lab.reset()
+    for each in whoami_home.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+    yield Machine(namespace_lab, whoami_home, whoami_boto3)
+    namespace_lab.reset()
 
 
 def account(lab):  # pylint: disable=redefined-outer-name

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 from awslab import udev
-from botocore.exceptions import ConnectionClosedError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from conftest import wait_until
 from test_lab import attach, new_volume, refused, register, volume
@@ -70,6 +70,49 @@ def test_delays_hangs_and_buckets(lab):
     lab.ec2.describe_images()
     time.sleep(0.25)
     lab.ec2.describe_volumes()
+
+
+def test_published_buckets(lab):
+    """One for each action and region, of the depth and the refill that AWS publishes; a refused call takes nothing."""
+    lab.buckets(limits="published", refill=0, actions={"DescribeImages": [2, 1]})
+    for _ in range(2):
+        lab.ec2.describe_images(Owners=["self"])
+    error = refused("RequestLimitExceeded", lab.ec2.describe_images)
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 503
+    lab.ec2.describe_volumes()
+    lab.ec2.describe_volumes(Filters=[{"Name": "status", "Values": ["error"]}])
+    made = new_volume(lab)
+    lab.ec2.create_tags(Resources=[made], Tags=[{"Key": "a", "Value": "b"}])
+    lab.ec2.delete_volume(VolumeId=made)
+    refused("InvalidAMIID.NotFound", lab.ec2.run_instances, ImageId="ami-0123456789abcdef0", MinCount=3, MaxCount=3)
+    refused("RequestLimitExceeded", lab.ec2.run_instances, ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=998)
+    held = lab.buckets()
+    told = {k.removeprefix("us-east-1 "): (b["depth"], b["level"], b["given"], b["refused"]) for k, b in held.items()}
+    assert told == {
+        "DescribeImages": (2, 0, 2, 1), "DescribeVolumes": (50, 49, 1, 0), "DescribeVolumes filtered": (100, 99, 1, 0),
+        "CreateVolume": (100, 99, 1, 0), "CreateTags": (100, 99, 1, 0), "DeleteVolume": (100, 99, 1, 0),
+        "RunInstances": (5, 4, 1, 0), "RunInstances resources": (1000, 997, 3, 998)}
+    assert [c["faults"] for c in lab.calls("DescribeImages")] == [[], [], ["throttle"]]
+    with pytest.raises(ValueError, match="published"):
+        lab.buckets(limits="none")
+
+
+def test_buckets_refill_at_the_published_rate(lab):
+    lab.buckets(limits="published", depth=0.02)
+    rates = {"CreateVolume": 5, "CopyImage": 1, "AttachVolume": 5}
+    asked = ((lab.ec2.create_volume, {"Size": 0, "AvailabilityZone": "us-east-1a"}),
+             (lab.ec2.copy_image, {"Name": "copy", "SourceImageId": "ami-1", "SourceRegion": "us-east-1"}),
+             (lab.ec2.attach_volume, {"Device": "/dev/sdf", "InstanceId": "i-1", "VolumeId": "vol-1"}))
+    for call, arguments in asked:
+        with pytest.raises(ClientError):
+            call(**arguments)
+    held = lab.buckets()
+    assert {k.removeprefix("us-east-1 "): b["refill"] for k, b in held.items()} == rates
+    assert held["us-east-1 CreateVolume"]["depth"] == 2 and held["us-east-1 AttachVolume"]["depth"] == 1
+    refused("RequestLimitExceeded", lab.ec2.attach_volume, **asked[2][1])
+    wait_until(lambda: lab.buckets()["us-east-1 AttachVolume"]["level"] == 1, 2)
+    lab.reset()
+    assert not lab.buckets()
 
 
 def test_a_signal_at_an_exact_call(lab):

@@ -36,7 +36,8 @@ def up(options):
         _clean(folder)
     log_path = os.path.join(folder, "log")
     settings = {"dir": folder, "devices": options.devices, "region": options.region, "port": options.port,
-                "auth": not options.no_auth, "udev": not options.no_udev}
+                "auth": not options.no_auth, "udev": not options.no_udev,
+                "fixed_addresses": options.fixed_addresses}
     with open(log_path, "ab") as log:
         daemon = subprocess.Popen([sys.executable, "-m", "awslab.daemon", json.dumps(settings)],
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -125,6 +126,8 @@ def main():
             command.add_argument("--region", default="us-east-1")
             command.add_argument("--port", type=int, default=0, help="of the EC2 endpoint; any free one by default")
             command.add_argument("--no-auth", action="store_true", help="do not check signatures and permissions")
+            command.add_argument("--fixed-addresses", action="store_true", help="let instance metadata and the container's "
+                                 "keys also listen where AWS has them; in a network namespace that has these addresses")
             command.add_argument("--no-udev", action="store_true", help="let the lab make the links itself")
     options = parser.parse_args()
     return options.function(options)

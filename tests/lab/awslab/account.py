@@ -21,7 +21,7 @@ NAME = "bosh"  # of the security group, the key pair and the instance profile
 PUBLIC_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f lab"
 
 
-def _policy(**statement):
+def policy(**statement):
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
 
 
@@ -29,7 +29,7 @@ def user():
     """A user who may do everything; its access key id and secret."""
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     iam.create_user("us-east-1", "lab")
-    iam.put_user_policy("lab", "all", _policy(Action="*", Resource="*"))
+    iam.put_user_policy("lab", "all", policy(Action="*", Resource="*"))
     key = iam.create_access_key("lab")
     return key.access_key_id, key.secret_access_key
 
@@ -37,9 +37,9 @@ def user():
 def role():
     """The builder's role; it may do everything too."""
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
-    trust = _policy(Action="sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
+    trust = policy(Action="sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
     made = iam.create_role(ROLE, trust, "/", None, "", [], None)
-    iam.put_role_policy(ROLE, "all", _policy(Action="*", Resource="*"))
+    iam.put_role_policy(ROLE, "all", policy(Action="*", Resource="*"))
     return made.arn
 
 

@@ -127,12 +127,14 @@ def _signatures():
     ActionAuthenticatorMixin._authenticate_and_authorize_action = authenticate
 
 
-def refusal(headers, body, action, now):
+def refusal(headers, body, action, service, now):
     """What is wrong with a request's signing, beyond what moto checks, as (status, code, message); or None."""
     authorization = headers.get("Authorization")
     if authorization is None:
         if action in UNSIGNED:
             return None
+        if service == "sts":
+            return 403, "MissingAuthenticationToken", "Request is missing Authentication Token"
         return 401, "AuthFailure", "AWS was not able to validate the provided access credentials"
     found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, ?"
                          r"SignedHeaders=([\w;-]+), ?Signature=([0-9a-f]{64})", authorization)

@@ -38,18 +38,32 @@ def _do(gateway, lab, method, name, value, query):
         with gateway.lock:
             gateway.calls.clear()
             lab.metadata.requests.clear()
+            lab.container.requests.clear()
+            lab.buckets.changed()
             lab.states.release()
         return {}
     if name == "status":
         return lab.status() | {"connections": gateway.server.connections}
-    if name == "imds/requests":
-        return list(lab.metadata.requests)
-    settings = lab.settings()[name]  # states, devices, imds, options
+    if name in ("imds/requests", "container/requests"):
+        return list((lab.metadata if name.startswith("imds") else lab.container).requests)
+    if name == "sessions/owners":
+        with gateway.lock:
+            return lab.sessions.owners()
+    if name == "sessions/expire" and method == "POST":
+        lab.sessions.expire()
+        return {}
+    if name == "sessions/token":
+        return lab.sessions.token(**value)
+    settings = lab.settings()[name]  # states, devices, imds, options, buckets, sessions, container
     with gateway.lock:
         if method in ("DELETE", "PUT"):
             settings.clear()
         if method in ("POST", "PUT"):
             _merge(settings, value)
+        if name == "buckets":
+            if method != "GET":
+                lab.buckets.changed()
+            return {"settings": settings, "buckets": lab.buckets.shown()}
         return settings
 
 

@@ -20,10 +20,12 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from . import (account, balancers, common, compute, describe, direct, files, gateway, images, imds, interfaces,
-               lifecycle, loop, modify, placement, process, routing, storage, tags, udev)
+from . import (account, balancers, common, compute, container, denials, describe, direct, files, gateway, identities, images,
+               imds, interfaces, lifecycle, loop, modify, namespace, placement, process, routing, sessions, storage, tags, udev)
+from .buckets import Buckets
 from .disks import Disks
 from .faults import Faults
+from .sessions import Sessions
 from .states import States
 
 
@@ -33,18 +35,24 @@ class Lab:
     def __init__(self, folder, kind, by_udev, why):
         self.folder, self.kind, self.why = folder, kind, why
         self.options = {}
-        self.states, self.faults = States(), Faults()
+        self.sessions, self.denied = Sessions(self.now), {}  # denied: what encoded messages say
+        self.states, self.faults, self.buckets = States(), Faults(), Buckets()
         self.disks = Disks(folder, kind, by_udev, self.log)
-        self.builder_id = self.metadata = None
+        self.builder_id = self.metadata = self.portal = self.container = None
         self.about_to_run = []  # what compute.py does with an instance once moto has made it
 
     def log(self, text):
         print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
+    def now(self):
+        """The lab's time, seconds since 1970."""
+        return time.time() + self.options.get("clock_offset", 0)
+
     def settings(self):
         """What the control endpoint may set, by name."""
         return {"states": self.states.settings, "devices": self.disks.settings, "imds": self.metadata.settings,
-                "options": self.options}
+                "options": self.options, "buckets": self.buckets.settings, "sessions": self.sessions.settings,
+                "container": self.container.settings}
 
     def status(self):
         return {"dir": self.folder, "devices": self.kind, "why": self.why, "udev": self.disks.by_udev,
@@ -95,7 +103,7 @@ def main(options):
 
 def _run(lab, region, options, identity, ended):
     for part in (common, tags, storage, modify, images, direct, interfaces, lifecycle, compute, placement, routing,
-                 balancers, describe):
+                 balancers, describe, sessions, denials):
         part.install(lab)
     key_id, secret = account.user()
     role_arn = account.role()
@@ -111,14 +119,18 @@ def _run(lab, region, options, identity, ended):
         "account": DEFAULT_ACCOUNT_ID, "instance-id": instance.id, "instance-type": instance.instance_type,
         "ami-id": instance.image_id, "local-ipv4": instance.private_ip, "placement/region": region,
         "placement/availability-zone": region + "a"}, account.ROLE, lambda: _credentials(gate, role_arn, region))
-    imds_server = imds.serve(lab.metadata)
-    for each in (server, imds_server):
+    known = identities.make(lab, gate.lock, region)
+    servers = [server, imds.serve(lab.metadata), container.serve(lab.container)]
+    if options["fixed_addresses"]:
+        servers += [imds.serve(lab.metadata, (a, 80)) for a in namespace.METADATA]
+        servers += [container.serve(lab.container, (a, 80)) for a in namespace.CONTAINER]
+    for each in servers:
         threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    files.write(lab, region, key_id, secret, server.server_address[1], imds_server.server_address[1],
-                {"LAB_LIGHT_AMI": light, **network}, identity)
+    addresses = [f"http://127.0.0.1:{each.server_address[1]}" for each in servers[:3]]
+    files.write(lab, region, key_id, secret, addresses, {"LAB_LIGHT_AMI": light, **network}, known, identity)
     lab.log(f"ready: {json.dumps(lab.status())}")
     ended.wait()
-    for each in (server, imds_server):
+    for each in servers:
         each.server_close()
 
 

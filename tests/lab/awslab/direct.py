@@ -2,6 +2,7 @@
 """The EBS direct APIs write into the snapshot's file; moto keeps blocks in memory and leaves a volume behind."""
 from types import SimpleNamespace
 
+from moto.core.exceptions import JsonRESTError
 from moto.ebs.models import EBSBackend, EBSSnapshot
 
 from .storage import new_snapshot
@@ -9,9 +10,19 @@ from .storage import new_snapshot
 BLOCK = 524288
 
 
+class NotFound(JsonRESTError):
+    """What EBS says of a snapshot that does not exist."""
+
+    code = 404
+
+    def __init__(self, snapshot_id):
+        super().__init__("ResourceNotFoundException", f"The snapshot '{snapshot_id}' does not exist.")
+
+
 def install(lab):
     """Puts snapshots with contents in place of moto's."""
     put, complete = EBSBackend.put_snapshot_block, EBSBackend.complete_snapshot
+    blocks = EBSBackend.list_snapshot_blocks
 
     def start_snapshot(self, volume_size, tags, description):
         volume = SimpleNamespace(id="vol-ffffffffffffffff", size=int(volume_size), encrypted=False)
@@ -39,5 +50,10 @@ def install(lab):
         lab.states.begin("snapshot", "completed", snapshot_id, finish)
         return answer
 
+    def list_snapshot_blocks(self, snapshot_id):
+        if snapshot_id not in self.snapshots:
+            raise NotFound(snapshot_id)
+        return blocks(self, snapshot_id)
+
     EBSBackend.start_snapshot, EBSBackend.put_snapshot_block = start_snapshot, put_snapshot_block
-    EBSBackend.complete_snapshot = complete_snapshot
+    EBSBackend.complete_snapshot, EBSBackend.list_snapshot_blocks = complete_snapshot, list_snapshot_blocks

@@ -5,6 +5,7 @@ A rule is a dict: {"action": "CreateVolume" (or a pattern with * and ?, default 
 "skip": 0 (lets the first N pass), "match": {"VolumeId": "vol-*"} (parameters, by pattern)}, and by kind:
   error        {status, code, message}: answered instead of doing it
   error_after  the same, but it was done
+  deny         not permitted: UnauthorizedOperation or AccessDenied, also of a dry run, if the call is properly signed
   throttle     RequestLimitExceeded, status 503, not done
   not_found    {code}: the resource "does not exist" (yet); code is guessed from the action
   reset        the connection is reset before anything is done
@@ -20,7 +21,7 @@ import fnmatch
 import threading
 import time
 
-KINDS = {"error", "error_after", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay",
+KINDS = {"error", "error_after", "deny", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay",
          "signal", "bucket"}
 # The first that is in the action's name counts.
 NOUNS = {"LoadBalancer": "LoadBalancerNotFound", "Target": "TargetGroupNotFound",

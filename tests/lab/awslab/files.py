@@ -7,7 +7,7 @@ import shutil
 
 from . import account, disks, process, udev
 
-MADE = ("env", "cpi.json", "state.json", "log", "volumes", "snapshots", "dev", "loop-probe")
+MADE = ("env", "cpi.json", "identities.json", "state.json", "log", "volumes", "snapshots", "dev", "loop-probe")
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 
@@ -25,16 +25,18 @@ def configuration(lab, region, key_id, secret, endpoint, imds):
         "aws": aws, "agent": {"ntp": []}, "debug": {"cpi": {"api_version": 3, "time_scale": 0.05}}}}}
 
 
-def write(lab, region, key_id, secret, port, imds_port, things, identity):
-    """Writes env and cpi.json, then state.json, which says that the lab is ready. things: what else env names."""
-    endpoint, imds = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{imds_port}"
+def write(lab, region, key_id, secret, addresses, things, known, identity):
+    """Writes env, cpi.json and identities.json, then state.json, which says that the lab is ready. addresses: of endpoint,
+    metadata, container; things: what else env names; known: what identities.json says."""
+    endpoint, imds, container = addresses
     env = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": region,
            "AWS_DEFAULT_REGION": region, "AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds,
            "LAB_CONTROL": endpoint + "/_lab", "LAB_DIR": lab.folder, "LAB_DEVICES": lab.kind,
-           "LAB_UDEV": "yes" if lab.disks.by_udev else "no", "LAB_BUILDER": lab.builder_id,
+           "LAB_CONTAINER": container, "LAB_UDEV": "yes" if lab.disks.by_udev else "no", "LAB_BUILDER": lab.builder_id,
            **things}
     _write(lab.folder, "env", "".join(f"{k}='{v}'\n" for k, v in env.items()))
     _write(lab.folder, "cpi.json", json.dumps(configuration(lab, region, key_id, secret, endpoint, imds), indent=2) + "\n")
+    _write(lab.folder, "identities.json", json.dumps(known, indent=2) + "\n")
     state = {"process": identity, "endpoint": endpoint, "imds": imds, "devices": lab.kind, "why": lab.why,
              "udev": lab.disks.by_udev}
     _write(lab.folder, "state.json", json.dumps(state) + "\n")

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import socketserver
 import threading
 import time
 import traceback
@@ -22,13 +23,21 @@ from xml.sax.saxutils import escape
 
 from werkzeug.test import create_environ, run_wsgi_app
 
-from . import common, control, parameters
+from . import common, control, denials, parameters, sso
 from .faults import not_found_code
 
-SECRET = {"SecurityToken", "X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature", "WebIdentityToken"}
+SECRET = {"SecurityToken", "X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature"}
+HIDDEN = {"WebIdentityToken"}
 TOKENED = {"RunInstances", "CreateVolume", "CreateNetworkInterface", "CopyImage"}
 # EC2's statuses where they are not 400.
-STATUS = {"DryRunOperation": 412, "UnauthorizedOperation": 403, "AuthFailure": 401}
+STS = "2011-06-15"  # its API version
+STATUS = {"DryRunOperation": 412, "UnauthorizedOperation": 403, "AuthFailure": 401, "AccessDenied": 403}
+# What the EBS direct APIs call that.
+EBS = {"AccessDenied": "AccessDeniedException", "SignatureDoesNotMatch": "InvalidSignatureException",
+       "InvalidClientTokenId": "UnrecognizedClientException"}
+# What a session whose time is up is told; by others with 403 ExpiredToken.
+EXPIRED = {"ec2": (400, "RequestExpired", "Request has expired."),
+           "ebs": (403, "ExpiredTokenException", "The security token included in the request is expired")}
 
 
 class Answer:
@@ -49,11 +58,13 @@ class Call:
         pairs = parse_qsl(url.query, keep_blank_values=True)
         if form:
             pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-        self.params = {k: v for k, v in pairs if k not in SECRET}
+        self.params = {k: "(secret)" if k in HIDDEN else v for k, v in pairs if k not in SECRET}
         self.action = self.params.pop("Action", None) or rest_action(handler.command, url.path)
         self.version = self.params.pop("Version", None)
         scope = re.search(r"Credential=([^/,]*)/[^/]*/([^/]*)/([^/]*)/", handler.headers.get("Authorization") or "")
-        self.access_key_id, self.region, self.service = scope.groups() if scope else (None, None, None)
+        self.access_key_id, self.region, self.service = scope.groups() if scope else (None, None, unsigned_service(
+            handler.command, url.path, self.version))
+        self.denied = False
         self.time, self.start = time.time(), time.monotonic()
         self.status = self.error = self.ended = None
         self.faults = []
@@ -69,8 +80,15 @@ class Call:
                 "faults": self.faults}
 
 
+def unsigned_service(method, path, version):
+    """Whose call it is where no signature says so."""
+    return sso.ACTIONS.get((method, path), (None, "sts" if version == STS else None))[1]
+
+
 def rest_action(method, path):
-    """The EBS direct APIs' action, from method and path."""
+    """The action of the EBS direct APIs and of SSO, from method and path."""
+    if (method, path) in sso.ACTIONS:
+        return sso.ACTIONS[method, path][0]
     for pattern, verbs in ((r"/snapshots/completion/[^/]+", {"POST": "CompleteSnapshot"}),
                            (r"/snapshots/[^/]+/blocks/\d+", {"PUT": "PutSnapshotBlock", "GET": "GetSnapshotBlock"}),
                            (r"/snapshots/[^/]+/blocks", {"GET": "ListSnapshotBlocks"}),
@@ -85,6 +103,9 @@ def error_answer(call, status, code, message):
     code_message = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if call.service == "ebs":
         return Answer(status, json.dumps({"message": message}), "application/json", {"x-amzn-errortype": code})
+    if call.service in ("sso", "sso-oidc"):
+        return Answer(status, json.dumps(sso.error_body(call.service, code, message)), "application/json",
+                      {"x-amzn-ErrorType": code})
     if call.service in (None, "ec2"):
         body = f"<Response><Errors><Error>{code_message}</Error></Errors><RequestID>{call.request_id}</RequestID></Response>"
     else:
@@ -106,7 +127,11 @@ class Gateway:
     def ask(self, handler, call, body):
         """Does the call and gives the answer as EC2 would."""
         lab = self.lab
-        refused = common.refusal(handler.headers, body, call.action, time.time() + lab.options.get("clock_offset", 0))
+        if call.service in ("sso", "sso-oidc"):
+            return self._sso(handler, call, body)
+        refused = common.refusal(handler.headers, body, call.action, call.service, lab.now())
+        if refused is None and lab.sessions.expired(call.access_key_id):
+            refused = EXPIRED.get(call.service, (403, "ExpiredToken", "The security token included in the request is expired"))
         if refused:
             return error_answer(call, *refused)
         with self.lock:
@@ -126,31 +151,45 @@ class Gateway:
                 self._tokens[self._key(call, token)] = (call.params, answer, call.request_id)
             return answer
 
+    def _sso(self, handler, call, body):
+        with self.lock:
+            try:
+                return Answer(200, json.dumps(self.lab.portal.ask(call, handler.headers, body)), "application/json")
+            except sso.Refusal as refusal:
+                code, message = refusal.args
+                return error_answer(call, sso.STATUS.get(code, 400), code, message)
+
     def _moto(self, handler, call, body):
         url = urlsplit(handler.path)
         environ = create_environ(path=unquote(url.path), query_string=url.query, method=handler.command,
                                  base_url=f"http://{handler.headers.get('Host', 'localhost')}",
                                  headers=list(handler.headers.items()), input_stream=io.BytesIO(body))
         environ["CONTENT_LENGTH"] = str(len(body))
-        environ["lab.body"] = body
+        environ["lab.body"], environ["lab.denied"] = body, call.denied
         chunks, status, headers = run_wsgi_app(self.app, environ, buffered=True)
         text = b"".join(chunks)
         answer = Answer(int(status.split()[0]), text, headers.get("Content-Type", "text/xml"),
                         {k: v for k, v in headers.items() if k.lower() in ("x-amzn-errortype", "location")
                          or k.lower().startswith("x-amz-")})
-        if answer.status >= 400 and call.service != "ebs":
+        if answer.status >= 400 and (call.service != "ebs" or b"<Code>" in text):
             code = re.search(rb"<Code>(.*?)</Code>", text, re.DOTALL)
             message = re.search(rb"<Message>(.*?)</Message>", text, re.DOTALL)
             if code is None:
                 return error_answer(call, 400, "LabCannotDoThis", text.decode("utf-8", "replace")[:500])
             code, message = (_plain(m.group(1)) if m else "" for m in (code, message))
+            if call.service == "ebs":
+                code = EBS.get(code, code)
             if call.service == "ec2" and code == "AccessDenied":
-                code, message = "UnauthorizedOperation", f"You are not authorized to perform this operation. {message}"
-            return error_answer(call, STATUS.get(code, answer.status) if call.service == "ec2" else answer.status,
-                                code, message)
+                code, message = "UnauthorizedOperation", denials.refused(self.lab, call)
+            status = answer.status
+            if call.service == "ec2" or code == "AccessDenied":
+                status = STATUS.get(code, status)
+            return error_answer(call, status, code, message)
         if call.service == "ec2" and call.params.get("DryRun") == "true" and re.match("Describe|Get", call.action):
             # moto looks at this for what changes something, and seldom elsewhere.
             return error_answer(call, 412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+        if call.service == "ec2" and call.params.get("DryRun") == "true":
+            raise RuntimeError("a dry run was done in earnest")
         answer.body = re.sub(rb"(?i)(<RequestId>)[^<]*(</RequestId>)",
                              lambda m: m.group(1) + call.request_id.encode() + m.group(2), text)
         return answer
@@ -228,6 +267,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, call, body):
         """Does a call, with the faults that are set for it."""
         faults = self.gateway.lab.faults.take(call.action, call.params)
+        if self.gateway.lab.buckets.empty(call):
+            faults.append({"kind": "throttle"})
         call.faults = [f["kind"] for f in faults]
         answer, cut = None, False
         for fault in faults:
@@ -246,6 +287,8 @@ class Handler(BaseHTTPRequestHandler):
                 return
             elif kind in ("error", "throttle", "not_found", "bucket") and answer is None:
                 answer = self.error(call, fault)
+            elif kind == "deny":
+                call.denied = True
         answer = answer or self.gateway.ask(self, call, body)
         for fault in faults:
             kind, seconds = fault["kind"], float(fault.get("seconds", 0))
@@ -307,6 +350,16 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+def silence(handler):
+    """Says nothing until the client gives up."""
+    handler.connection.settimeout(120)
+    try:
+        handler.connection.recv(1)
+    except OSError:
+        pass
+    handler.close_connection = True
+
+
 def reset(connection):
     """Resets a TCP connection: connecting it to nowhere sends RST, where close would first send FIN."""
     address = socket.AF_UNSPEC.to_bytes(2, "little") + b"\0" * 14
@@ -333,6 +386,14 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     connections = 0
+
+    def __init__(self, address, handler):
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the name service too
+        self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request, client_address):
         pass

@@ -3,7 +3,8 @@
 
 Settings (control endpoint `imds`): mode "v2" (the default), "v1" (the token call answers token_status, 403), "v1-v2" (both
 work), "hop-limit" (the token call hangs while version 1 answers), "off" (connections are reset), "hang"; "delay": seconds
-before each answer; "credentials": false (no role); "paths": {"placement/region": "…" or null} overrides answers.
+before each answer; "credentials": false (no role); "paths": {"placement/region": "…" or null} overrides answers; a number
+is a status.
 """
 import json
 import secrets
@@ -11,7 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-from .gateway import Server, reset
+from .gateway import Server, reset, silence
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
@@ -69,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         if mode is None:
             return
         if mode == "hop-limit":
-            self.silence()
+            silence(self)
         elif mode == "v1":
             self.say(self.metadata.settings.get("token_status", 403))
         elif self.headers.get("X-Forwarded-For"):
@@ -96,12 +97,16 @@ class Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         text = self.metadata.get(path.removeprefix("/latest/")) if path.startswith("/latest/") else None
+        if isinstance(text, int):
+            self.say(text)
+            return
         self.say(404 if text is None else 200, text or "")
 
     def begin(self, method):
         """Records the request, makes the trouble that is set; the mode, or None if there is nothing more to say."""
         self.metadata.requests.append({"method": method, "path": self.path, "token": TOKEN in self.headers,
-                                       "forwarded": "X-Forwarded-For" in self.headers, "time": time.time()})
+                                       "forwarded": "X-Forwarded-For" in self.headers, "time": time.time(),
+                                       "host": self.headers.get("Host")})
         time.sleep(float(self.metadata.settings.get("delay", 0)))
         mode = self.metadata.settings.get("mode", "v2")
         if mode == "off":
@@ -109,17 +114,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         if mode == "hang":
-            self.silence()
+            silence(self)
             return None
         return mode
-
-    def silence(self):
-        self.connection.settimeout(120)
-        try:
-            self.connection.recv(1)  # until the client gives up
-        except OSError:
-            pass
-        self.close_connection = True
 
     def say(self, status, text="", headers=None):
         body = text.encode()
@@ -130,6 +127,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def serve(metadata, port=0):
-    """The server, listening on the loopback address."""
-    return Server(("127.0.0.1", port), type("ImdsHandler", (Handler,), {"metadata": metadata}))
+def serve(metadata, address=("127.0.0.1", 0)):
+    """A server of its own."""
+    return Server(address, type("ImdsHandler", (Handler,), {"metadata": metadata}))

@@ -7,7 +7,7 @@ import re
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-MODELS = {"2016-11-15": "ec2", "2012-06-01": "elb", "2015-12-01": "elbv2"}  # by API version
+MODELS = {"2016-11-15": "ec2", "2012-06-01": "elb", "2015-12-01": "elbv2", "2011-06-15": "sts"}  # by API version
 BOOLEANS = ("true", "false", "0", "1")
 
 
