@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/io.h"
+#include "cpi/aws/environment.h"
 #include "cpi/rpc/args.h"
 
 #define MAX_RETRIES_LIMIT 1000
@@ -123,16 +124,6 @@ static int merge(const struct json *lower, const struct json *upper, struct aren
 
 /* --- the parts --- */
 
-static const char *env_text(const char *first, const char *second)
-{
-	const char *text = getenv(first);
-
-	if (text != NULL && text[0] != '\0')
-		return text;
-	text = getenv(second);
-	return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
 static int build_credentials(const struct json *aws, bool has_file, struct aws_settings *settings, struct error *err)
 {
 	if (read_text(aws, "aws", "credentials_source", &settings->credentials_source, err) != 0 ||
@@ -168,10 +159,25 @@ static int build_settings(const struct json *aws, bool has_file, struct aws_sett
 	settings->max_retries = (unsigned)retries;
 	/* Ruby's truth, as the incumbent has it */
 	settings->dualstack = json_truthy(json_get(aws, "dualstack"));
-	if (settings->region == NULL)
-		settings->region = env_text("AWS_REGION", "AWS_DEFAULT_REGION");
-	settings->ca_file = env_text("BOSH_CA_CERT_FILE", "AWS_CA_BUNDLE");
+	settings->ca_file = environment_get("BOSH_CA_CERT_FILE");
+	if (settings->ca_file == NULL)
+		settings->ca_file = environment_get("AWS_CA_BUNDLE");
 	return 0;
+}
+
+/* What a request's context, the file and the environment say; what needs files or the network comes later. */
+static void build_region(const struct json *context, struct config *config)
+{
+	static const char *const variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
+	bool of_context = json_get(context, "region") != NULL;
+
+	if (config->aws.region != NULL)
+		config->region_source = of_context ? "region of the request's context" :
+						     "aws.region of the configuration";
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]) && config->aws.region == NULL; i++) {
+		config->aws.region = environment_get(variables[i]);
+		config->region_source = config->aws.region == NULL ? NULL : variables[i];
+	}
 }
 
 static int builder_by_name(const char *name, enum config_builder *ret_builder, struct error *err)
@@ -325,6 +331,7 @@ int config_build(const struct json *root, const struct json *context, struct are
 	    read_bool(aws, "aws", "encrypted", &config.encrypted, err) != 0 ||
 	    read_text(aws, "aws", "kms_key_arn", &config.kms_key_arn, err) != 0)
 		return -1;
+	build_region(context, &config);
 	build_switches(aws, &config);
 	if (build_stemcell(properties, aws, arena, &config.stemcell, err) != 0 ||
 	    build_debug(properties, &config, err) != 0 ||
@@ -344,7 +351,8 @@ int config_require_aws(const struct config *config, struct error *err)
 	if (aws->region == NULL && (aws->ec2_endpoint == NULL || aws->elb_endpoint == NULL))
 		return error_set(err, ERROR_CONFIG,
 				 "missing configuration parameters > aws:region, or aws:ec2_endpoint and "
-				 "aws:elb_endpoint (AWS_REGION in the environment serves as well)");
+				 "aws:elb_endpoint (AWS_REGION in the environment or region in the AWS profile serves as "
+				 "well)");
 	if (strcmp(aws->credentials_source, "static") == 0) {
 		if (!has_id || !has_secret)
 			return error_set(err, ERROR_CONFIG,

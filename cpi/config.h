@@ -30,6 +30,9 @@ struct config_stemcell {
 
 struct config {
 	struct aws_settings aws;
+	/* where aws.region comes from, for people ("aws.region of the configuration", "AWS_REGION", "profile dev of …");
+	 * NULL as long as there is none: setup_aws looks further than config_build */
+	const char *region_source;
 	const char *metadata_endpoint; /* NULL: the SDKs' variables, then the well-known address */
 	bool encrypted;
 	const char *kms_key_arn; /* NULL: the account's default key */
@@ -55,9 +58,9 @@ int config_read(const char *path, struct arena *arena, const struct json **ret_r
  * it is and what it should be. */
 int config_build(const struct json *root, const struct json *context, struct arena *arena, struct config *ret_config,
 		 struct error *err);
-/* What a call to AWS needs on top of that, and info does not: a region or both endpoints, and credentials that fit
- * their source. The incumbent's checks and texts ("missing configuration parameters > aws:region, or aws:ec2_endpoint
- * and aws:elb_endpoint" …). */
+/* What a call to AWS needs on top of that, and info does not: a region (by now setup_aws has looked everywhere) or both
+ * endpoints, and credentials that fit their source. The incumbent's checks and texts ("missing configuration parameters >
+ * aws:region, or aws:ec2_endpoint and aws:elb_endpoint" …). */
 int config_require_aws(const struct config *config, struct error *err);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpi/setup.h"
 
+#include "common/log.h"
+#include "cpi/aws/region.h"
 #include "cpi/secrets.h"
 
 int setup_config(struct setup *setup, const char *path, const struct json *context, struct error *err)
@@ -10,8 +12,7 @@ int setup_config(struct setup *setup, const char *path, const struct json *conte
 	const struct json *root = NULL;
 
 	/* first of all what must not be seen: the messages of all that follows pass through the log */
-	secrets_of_environment(log);
-	if (secrets_of_json(log, context, arena, err) != 0)
+	if (secrets_of_environment(log, arena, err) != 0 || secrets_of_json(log, context, arena, err) != 0)
 		return -1;
 	if (path != NULL && config_read(path, arena, &root, err) != 0)
 		return -1;
@@ -33,10 +34,65 @@ int setup_http(struct setup *setup, struct error *err)
 	return 0;
 }
 
+/* A profile that somebody named and that is not there: what it would have said is missed here first. */
+static int require_profile(const struct setup *setup, struct error *err)
+{
+	const struct profiles *profiles = &setup->profiles;
+
+	if (!profiles->active_is_chosen || profiles_has(profiles, profiles->active))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+			 "the AWS profile %s, which AWS_PROFILE or AWS_DEFAULT_PROFILE names, is neither in %s nor in %s: "
+			 "add it there, or name another",
+			 profiles->active, profiles->config_path == NULL ? "~/.aws/config" : profiles->config_path,
+			 profiles->credentials_path == NULL ? "~/.aws/credentials" : profiles->credentials_path);
+}
+
+/* Where neither configuration nor variables have said it. */
+static int find_region(struct setup *setup, struct error *err)
+{
+	struct config *config = &setup->config;
+	/* the incumbent does without a region then */
+	bool needs_none = config->aws.ec2_endpoint != NULL && config->aws.elb_endpoint != NULL;
+
+	if (!needs_none && require_profile(setup, err) != 0)
+		return -1;
+	if (setup_http(setup, err) != 0)
+		return -1;
+	return region_find(setup->runtime, &setup->profiles, config->metadata_endpoint, !needs_none, setup->arena,
+			   &config->aws.region, &config->region_source, err);
+}
+
+static int apply_profiles(struct setup *setup, struct error *err)
+{
+	struct config *config = &setup->config;
+	struct profiles *profiles = &setup->profiles;
+
+	if (profiles_load(setup->arena, profiles, err) != 0)
+		return -1;
+	config->aws.profiles = profiles;
+	const char *ca_bundle = profiles_get(profiles, profiles->active, "ca_bundle");
+	if (config->aws.ca_file == NULL && ca_bundle != NULL) {
+		config->aws.ca_file = profiles_expand(ca_bundle, setup->arena);
+		if (config->aws.ca_file == NULL)
+			return error_nomem(err);
+	}
+	/* false in the configuration is what its template writes when nobody has said anything */
+	if (!config->aws.dualstack)
+		config->aws.dualstack =
+			profiles_switch(profiles, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+	config->aws.fips = profiles_switch(profiles, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+	return config->aws.region == NULL ? find_region(setup, err) : 0;
+}
+
 int setup_aws(struct setup *setup, struct error *err)
 {
-	if (config_require_aws(&setup->config, err) != 0 || setup_http(setup, err) != 0)
+	const struct config *config = &setup->config;
+
+	if (apply_profiles(setup, err) != 0 || config_require_aws(config, err) != 0 || setup_http(setup, err) != 0)
 		return -1;
+	if (config->region_source != NULL)
+		log_debug(setup->runtime->log, "the region is %s, from %s", config->aws.region, config->region_source);
 	if (aws_client_new(setup->runtime, &setup->config.aws, &setup->aws, err) != 0)
 		return -1;
 	setup->ec2.aws = setup->aws;

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/http.h"
 #include "common/runtime.h"
+#include "cpi/aws/profile.h"
 #include "cpi/config.h"
 #include "cpi/ec2/client.h"
 
@@ -20,6 +21,7 @@ struct setup {
 	struct clock *clock;     /* runtime's; the configuration may scale it */
 	struct arena *arena;     /* outlives setup and the log */
 	struct config config;
+	struct profiles profiles; /* the files that the AWS tools share; empty until setup_aws */
 	struct http_transport http;
 	bool http_is_open;
 	struct aws_client *aws;
@@ -30,8 +32,11 @@ struct setup {
 int setup_config(struct setup *setup, const char *path, const struct json *context, struct error *err);
 /* Opens runtime->http. Nothing is sent. */
 int setup_http(struct setup *setup, struct error *err);
-/* Checks that region and credentials are configured, opens HTTP, makes the client. Nothing is sent, no credentials are
- * looked for yet. */
+/* Reads the files that the AWS tools share and takes from them what nothing above them says: region (then the instance
+ * metadata's), ca_bundle, dual-stack and FIPS endpoints. Checks that region and credentials are configured, opens HTTP,
+ * makes the client. Where the region comes from is config.region_source, and one debug line. Only a region that nobody
+ * else knows costs a request, to the instance metadata service; nothing else is sent, no credentials are looked for yet.
+ * ERROR_CONFIG as profiles_load and config_require_aws. */
 int setup_aws(struct setup *setup, struct error *err);
 void setup_close(struct setup *setup);
 

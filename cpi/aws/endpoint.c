@@ -10,6 +10,7 @@
 
 #include "common/parse.h"
 #include "cpi/aws/environment.h"
+#include "cpi/aws/profile.h"
 
 #define DEFAULT_REGION "us-east-1"
 #define MAX_URL 2048
@@ -33,16 +34,32 @@ static const struct partition partitions[] = {
 };
 #define N_PARTITIONS (sizeof(partitions) / sizeof(partitions[0]))
 
-/* Which variable overrides which service. */
-static const struct {
-	const char *service;
+/* What a service is called: in host names, in variables, in the files' "services" sections. */
+struct service {
+	const char *name;
+	const char *host;
 	const char *variable;
-} variables[] = {
-	{ "ec2", "AWS_ENDPOINT_URL_EC2" },
-	{ "elasticloadbalancing", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING" },
-	{ "elasticloadbalancingv2", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2" },
-	{ "sts", "AWS_ENDPOINT_URL_STS" },
-	{ "ebs", "AWS_ENDPOINT_URL_EBS" },
+	const char *key;
+	bool plain_in_govcloud; /* its ordinary host there is the FIPS one */
+};
+
+static const struct service services[] = {
+	{ "ec2", "ec2", "AWS_ENDPOINT_URL_EC2", "ec2", true },
+	{ "elasticloadbalancing", "elasticloadbalancing", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING",
+	  "elastic_load_balancing", true },
+	{ "elasticloadbalancingv2", "elasticloadbalancing", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+	  "elastic_load_balancing_v2", true },
+	{ "sts", "sts", "AWS_ENDPOINT_URL_STS", "sts", true },
+	{ "ebs", "ebs", "AWS_ENDPOINT_URL_EBS", "ebs", false },
+	{ "sso", "portal.sso", "AWS_ENDPOINT_URL_SSO", "sso", true },
+	{ "sso-oidc", "oidc", "AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc", true },
+};
+
+/* The regions that there were when STS had one endpoint for all: AWS_STS_REGIONAL_ENDPOINTS=legacy means these. */
+static const char *const legacy_sts_regions[] = {
+	"ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1", "eu-central-1", "eu-north-1",
+	"eu-west-1",	  "eu-west-2",	"eu-west-3",	  "sa-east-1",	    "us-east-1",    "us-east-2",    "us-west-1",
+	"us-west-2",
 };
 
 /* An endpoint that somebody gave, and where, for messages. */
@@ -67,33 +84,86 @@ static int check_region(const char *region, struct error *err)
 
 	if (len == 0 || len > 63 || strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != len ||
 	    region[0] == '-' || region[len - 1] == '-')
-		return error_set(err, ERROR_CONFIG, "'%s' is no AWS region: give one such as us-east-1 in aws.region",
+		return error_set(err, ERROR_CONFIG,
+				 "'%s' is no AWS region: give one such as us-east-1 in aws.region (or where the region "
+				 "comes from: AWS_REGION, AWS_DEFAULT_REGION, the AWS profile)",
 				 region);
 	return 0;
 }
 
-/* Two services under one host name: only the variables tell them apart. */
-static const char *host_name_of(const char *service)
+static const struct service *find_service(const char *name)
 {
-	return strcmp(service, "elasticloadbalancingv2") == 0 ? "elasticloadbalancing" : service;
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		if (strcmp(services[i].name, name) == 0)
+			return &services[i];
+	}
+	return NULL;
 }
 
-static struct override find_override(const struct aws_settings *settings, const char *service)
+/* --- what overrides the table --- */
+
+/* The profile's "services" section, which must be there when it is named. */
+static int find_in_section(const struct profiles *profiles, const struct service *service, struct arena *arena,
+			   struct override *ret_override, struct error *err)
 {
-	if (strcmp(service, "ec2") == 0 && settings->ec2_endpoint != NULL)
-		return (struct override){ settings->ec2_endpoint, "aws.ec2_endpoint" };
-	if (strcmp(host_name_of(service), "elasticloadbalancing") == 0 && settings->elb_endpoint != NULL)
-		return (struct override){ settings->elb_endpoint, "aws.elb_endpoint" };
-	if (environment_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
-		return (struct override){ NULL, NULL };
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		const char *url =
-			strcmp(service, variables[i].service) == 0 ? environment_get(variables[i].variable) : NULL;
-		if (url != NULL)
-			return (struct override){ url, variables[i].variable };
-	}
-	return (struct override){ environment_get("AWS_ENDPOINT_URL"), "AWS_ENDPOINT_URL" };
+	const char *section = profiles_get(profiles, profiles->active, "services");
+	const char *path = profiles->config_path;
+
+	if (section == NULL)
+		return 0;
+	if (!profiles_has_section(profiles, "services", section))
+		return error_set(err, ERROR_CONFIG,
+				 "the profile %s names the section [services %s], which is not in %s: add it, or take "
+				 "\"services\" out of the profile",
+				 profiles->active, section, path == NULL ? "~/.aws/config" : path);
+	if (profiles_get_section(profiles, "services", section, service->key) != NULL)
+		return error_set(err, ERROR_CONFIG,
+				 "%s in [services %s] of %s should have no value of its own, but indented lines below "
+				 "it such as \"endpoint_url = https://…\"",
+				 service->key, section, path);
+	ret_override->url = profiles_get_nested(profiles, "services", section, service->key, "endpoint_url");
+	ret_override->where = arena_printf(arena, "endpoint_url of %s in [services %s] of %s", service->key, section, path);
+	return ret_override->where == NULL ? error_nomem(err) : 0;
 }
+
+static int find_in_profile(const struct profiles *profiles, const struct service *service, struct arena *arena,
+			   struct override *ret_override, struct error *err)
+{
+	if (profiles == NULL)
+		return 0;
+	if (find_in_section(profiles, service, arena, ret_override, err) != 0)
+		return -1;
+	if (ret_override->url != NULL)
+		return 0;
+	ret_override->url = profiles_get(profiles, profiles->active, "endpoint_url");
+	ret_override->where = arena_printf(arena, "endpoint_url of the profile %s", profiles->active);
+	return ret_override->where == NULL ? error_nomem(err) : 0;
+}
+
+/* url stays NULL where there is none. */
+static int find_override(const struct aws_settings *settings, const struct service *service, struct arena *arena,
+			 struct override *ret_override, struct error *err)
+{
+	bool is_balancer = strcmp(service->host, "elasticloadbalancing") == 0;
+	const struct override candidates[] = {
+		{ strcmp(service->name, "ec2") == 0 ? settings->ec2_endpoint : NULL, "aws.ec2_endpoint" },
+		{ is_balancer ? settings->elb_endpoint : NULL, "aws.elb_endpoint" },
+		{ environment_get(service->variable), service->variable },
+		{ environment_get("AWS_ENDPOINT_URL"), "AWS_ENDPOINT_URL" },
+	};
+	bool ignored = profiles_switch(settings->profiles, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+				       "ignore_configured_endpoint_urls");
+
+	for (size_t i = 0; i < (ignored ? 2 : sizeof(candidates) / sizeof(candidates[0])); i++) {
+		if (candidates[i].url != NULL) {
+			*ret_override = candidates[i];
+			return 0;
+		}
+	}
+	return ignored ? 0 : find_in_profile(settings->profiles, service, arena, ret_override, err);
+}
+
+/* --- URLs --- */
 
 /* Two hyphens or more between letters, and a number at the end: us-east-1, us-gov-west-1. */
 static bool looks_like_region(const char *label, size_t len)
@@ -201,20 +271,28 @@ static bool split_url(const char *url, struct url_parts *ret_parts)
 	return true;
 }
 
+/* Not repeated where it may hold a password. */
+static int no_endpoint(const char *url, const char *where, struct error *err)
+{
+	static const char wanted[] = "give a host name or an http or https URL without user, query and fragment";
+
+	if (strpbrk(url, "@?") != NULL)
+		return error_set(err, ERROR_CONFIG, "%s is no endpoint: %s", where, wanted);
+	return error_set(err, ERROR_CONFIG, "%s is '%s', which is no endpoint: %s", where, url, wanted);
+}
+
 static int from_url(const char *url, const char *where, const char *region, struct arena *arena,
 		    struct endpoint *ret_endpoint, struct error *err)
 {
 	struct url_parts parts;
 
 	if (!split_url(url, &parts))
-		return error_set(err, ERROR_CONFIG,
-				 "%s is '%s', which is no endpoint: give a host name or an http or https URL "
-				 "without user, query and fragment",
-				 where, url);
+		return no_endpoint(url, where, err);
 	if (region == NULL)
 		region = region_of_host(arena, parts.authority, parts.host_len);
 	struct endpoint endpoint = {
 		.host = arena_strndup(arena, parts.authority, parts.authority_len),
+		.source = where,
 		.path = arena_strdup(arena, *parts.path == '\0' ? "/" : parts.path),
 		.region = arena_strdup(arena, region == NULL ? DEFAULT_REGION : region),
 	};
@@ -227,23 +305,74 @@ static int from_url(const char *url, const char *where, const char *region, stru
 	return 0;
 }
 
-int endpoint_find(const struct aws_settings *settings, const char *service, struct arena *arena,
-		  struct endpoint *ret_endpoint, struct error *err)
-{
-	const char *region = settings->region;
+/* --- the table --- */
 
-	if (region != NULL && check_region(region, err) != 0)
-		return -1;
-	struct override override = find_override(settings, service);
-	if (override.url != NULL)
-		return from_url(override.url, override.where, region, arena, ret_endpoint, err);
-	if (region == NULL)
+static int sts_is_legacy(const struct aws_settings *settings, bool *ret_legacy, struct error *err)
+{
+	const char *way = profiles_setting(settings->profiles, "AWS_STS_REGIONAL_ENDPOINTS", "sts_regional_endpoints");
+
+	if (way != NULL && strcmp(way, "legacy") != 0 && strcmp(way, "regional") != 0)
 		return error_set(err, ERROR_CONFIG,
-				 "no region is configured: set aws.region, or AWS_REGION in the environment");
-	const struct partition *partition = partition_of(region);
-	const char *host = arena_printf(arena, "%s.%s.%s", host_name_of(service), region,
+				 "AWS_STS_REGIONAL_ENDPOINTS, or sts_regional_endpoints of the profile, is '%s': it should "
+				 "be regional or legacy",
+				 way);
+	*ret_legacy = way != NULL && strcmp(way, "legacy") == 0;
+	return 0;
+}
+
+/* Whether this is STS and its one endpoint for all regions is wanted. */
+static int wants_global(const struct aws_settings *settings, const struct service *service, bool *ret_global,
+			struct error *err)
+{
+	bool legacy;
+
+	*ret_global = false;
+	if (strcmp(service->name, "sts") != 0 || settings->fips || settings->dualstack)
+		return 0;
+	if (sts_is_legacy(settings, &legacy, err) != 0)
+		return -1;
+	*ret_global = strcmp(settings->region, "aws-global") == 0;
+	for (size_t i = 0; legacy && i < sizeof(legacy_sts_regions) / sizeof(legacy_sts_regions[0]); i++)
+		*ret_global |= strcmp(settings->region, legacy_sts_regions[i]) == 0;
+	return 0;
+}
+
+static int from_table(const struct aws_settings *settings, const struct service *service, struct arena *arena,
+		      struct endpoint *ret_endpoint, struct error *err)
+{
+	const struct partition *partition = partition_of(settings->region);
+	bool is_govcloud = strcmp(partition->region_prefix, "us-gov-") == 0;
+	bool plain = !settings->fips || (is_govcloud && service->plain_in_govcloud && !settings->dualstack);
+	bool global;
+
+	if (wants_global(settings, service, &global, err) != 0)
+		return -1;
+	if (global)
+		return from_url("sts.amazonaws.com", "the global endpoint", DEFAULT_REGION, arena, ret_endpoint, err);
+	const char *host = arena_printf(arena, "%s%s.%s.%s", service->host, plain ? "" : "-fips", settings->region,
 					settings->dualstack ? partition->dualstack_suffix : partition->suffix);
 	if (host == NULL)
 		return error_nomem(err);
-	return from_url(host, "the region's endpoint", region, arena, ret_endpoint, err);
+	return from_url(host, "the region's endpoint", settings->region, arena, ret_endpoint, err);
+}
+
+int endpoint_find(const struct aws_settings *settings, const char *service_name, struct arena *arena,
+		  struct endpoint *ret_endpoint, struct error *err)
+{
+	const struct service *service = find_service(service_name);
+	struct override override = { .url = NULL };
+
+	if (service == NULL)
+		return error_set(err, ERROR_INTERNAL, "no endpoint is known of the service %s", service_name);
+	if (settings->region != NULL && check_region(settings->region, err) != 0)
+		return -1;
+	if (find_override(settings, service, arena, &override, err) != 0)
+		return -1;
+	if (override.url != NULL)
+		return from_url(override.url, override.where, settings->region, arena, ret_endpoint, err);
+	if (settings->region == NULL)
+		return error_set(err, ERROR_CONFIG,
+				 "no region is configured: set aws.region, AWS_REGION in the environment, or region in "
+				 "the AWS profile");
+	return from_table(settings, service, arena, ret_endpoint, err);
 }

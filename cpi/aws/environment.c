@@ -4,18 +4,10 @@
 #include "cpi/aws/environment.h"
 
 #include <stdlib.h>
-#include <strings.h>
 
 const char *environment_get(const char *name)
 {
 	const char *value = getenv(name);
 
 	return value == NULL || *value == '\0' ? NULL : value;
-}
-
-bool environment_true(const char *name)
-{
-	const char *value = environment_get(name);
-
-	return value != NULL && strcasecmp(value, "true") == 0;
 }

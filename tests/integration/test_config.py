@@ -8,13 +8,15 @@ import subprocess
 import pytest
 from conftest import CPI, director_context, director_env, request_bytes, run_cpi
 
+# A region that nobody has configured is asked of the metadata service: not of the one where the tests run.
+NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
 # Deleting an AMI that is not there is a success that needs a working call, and changes nothing.
 CALL = {"method": "delete_stemcell", "arguments": ["ami-00000000000000000"]}
 
 
 def failure(config, request=None, env=None):
     """The error of a call with that configuration, as the Director sees it."""
-    result = run_cpi(None, request or CALL, config, env=env)
+    result = run_cpi(None, request or CALL, config, env=env or director_env() | NO_METADATA)
     assert result.returncode == 0, result.stderr
     error = result.json["error"]
     assert error["type"] == "Bosh::Clouds::CloudError" and error["ok_to_retry"] is False
@@ -139,8 +141,8 @@ def test_context_secrets_are_hidden(lab):
 
 def without_file(lab, env):
     """A call without CONFIG."""
-    result = subprocess.run([CPI], input=request_bytes(CALL), env=director_env() | env, capture_output=True, timeout=60,
-                            check=False)
+    result = subprocess.run([CPI], input=request_bytes(CALL), env=director_env() | NO_METADATA | env, capture_output=True,
+                            timeout=60, check=False)
     assert result.returncode == 0
     return json.loads(result.stdout), lab.calls()
 

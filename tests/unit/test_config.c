@@ -503,6 +503,34 @@ static void test_no_memory(void **state)
 	}
 }
 
+/* From the top: the request's context, the file, one variable, the other. */
+static void test_source_of_the_region(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+	const char *with = file_with(arena, "\"region\":\"of-file\"", "");
+	const char *without = file_with(arena, "", "");
+	struct config config;
+
+	(void)state;
+	build_ok(arena, without, NULL, &config);
+	assert_null(config.aws.region);
+	assert_null(config.region_source);
+	setenv("AWS_DEFAULT_REGION", "of-default", 1);
+	build_ok(arena, without, NULL, &config);
+	assert_string_equal(config.aws.region, "of-default");
+	assert_string_equal(config.region_source, "AWS_DEFAULT_REGION");
+	setenv("AWS_REGION", "of-variable", 1);
+	build_ok(arena, without, "{\"region\":\"\"}", &config);
+	assert_string_equal(config.aws.region, "of-variable");
+	assert_string_equal(config.region_source, "AWS_REGION");
+	build_ok(arena, with, "{}", &config);
+	assert_string_equal(config.aws.region, "of-file");
+	assert_string_equal(config.region_source, "aws.region of the configuration");
+	build_ok(arena, with, "{\"region\":\"of-context\"}", &config);
+	assert_string_equal(config.aws.region, "of-context");
+	assert_string_equal(config.region_source, "region of the request's context");
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, clear_environment)
 
 int main(void)
@@ -513,6 +541,7 @@ int main(void)
 		TEST(test_null_and_empty_are_absent),
 		TEST(test_truthy),
 		TEST(test_switches_in_the_context),
+		TEST(test_source_of_the_region),
 		TEST(test_registry_without_endpoint),
 		TEST(test_api_version_is_capped),
 		TEST(test_context_overrides_shallowly),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Endpoints: partitions, dual-stack, overrides and their order, what is no endpoint, regions out of host names. */
+/* Endpoints: partitions, dual-stack, FIPS, overrides of configuration, variables and profiles and their order, what is no
+ * endpoint, regions out of host names. All regions and services are compared with botocore's by an integration test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,10 +12,15 @@
 #include <cmocka.h>
 
 #include "cpi/aws/endpoint.h"
+#include "cpi/aws/profile.h"
 
 static const char *const variables[] = { "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_STS",
 					 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING",
 					 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+					 "AWS_ENDPOINT_URL_EBS",
+					 "AWS_ENDPOINT_URL_SSO",
+					 "AWS_ENDPOINT_URL_SSO_OIDC",
+					 "AWS_STS_REGIONAL_ENDPOINTS",
 					 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" };
 
 static int clean_environment(void **state)
@@ -40,16 +46,31 @@ static void expect(const struct aws_settings *settings, const char *service, con
 	assert_string_equal(endpoint.path, strchr(strstr(url, "//") + 2, '/'));
 }
 
-static void expect_error(const struct aws_settings *settings, const char *in_message)
+static void expect_error_of(const struct aws_settings *settings, const char *service, const char *in_message)
 {
 	struct arena *arena CLEANUP_ARENA = arena_new(100000);
 	struct endpoint endpoint;
 	struct error err;
 
-	assert_int_equal(endpoint_find(settings, "ec2", arena, &endpoint, &err), -1);
+	assert_int_equal(endpoint_find(settings, service, arena, &endpoint, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	if (strstr(err.message, in_message) == NULL)
 		fail_msg("'%s' is not in: %s", in_message, err.message);
+	if (strstr(err.message, "SECRET") != NULL)
+		fail_msg("a secret is in: %s", err.message);
+}
+
+static void expect_error(const struct aws_settings *settings, const char *in_message)
+{
+	expect_error_of(settings, "ec2", in_message);
+}
+
+static void expect_host(const struct aws_settings *settings, const char *service, const char *host, const char *region)
+{
+	char url[200];
+
+	snprintf(url, sizeof(url), "https://%s/", host);
+	expect(settings, service, url, host, region);
 }
 
 static void test_partitions(void **state)
@@ -123,7 +144,8 @@ static void test_no_endpoints(void **state)
 		"https://",
 		"http:///x",
 		"ftp://h",
-		"https://user:pw@h",
+		"https://user:SECRET@h",
+		"https://h?token=SECRET",
 		"https://h?a=b",
 		"https://h#f",
 		"https://h:",
@@ -169,6 +191,7 @@ static void test_order_of_overrides(void **state)
 	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
 	expect(&settings, "elasticloadbalancingv2", "http://elb:4/", "elb:4", "eu-west-1");
 	settings.ec2_endpoint = NULL;
+	setenv("AWS_ENDPOINT_URL_EC2", "http://ec2:2", 1);
 	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE", 1);
 	expect(&settings, "ec2", "https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
 	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
@@ -225,15 +248,167 @@ static void test_regions(void **state)
 	}
 }
 
+static void test_fips(void **state)
+{
+	(void)state;
+	struct aws_settings settings = { .region = "us-east-1", .fips = true };
+
+	expect_host(&settings, "ec2", "ec2-fips.us-east-1.amazonaws.com", "us-east-1");
+	expect_host(&settings, "elasticloadbalancingv2", "elasticloadbalancing-fips.us-east-1.amazonaws.com", "us-east-1");
+	expect_host(&settings, "sso", "portal.sso-fips.us-east-1.amazonaws.com", "us-east-1");
+	expect_host(&settings, "sso-oidc", "oidc-fips.us-east-1.amazonaws.com", "us-east-1");
+	settings.region = "us-gov-east-1";
+	expect_host(&settings, "ec2", "ec2.us-gov-east-1.amazonaws.com", "us-gov-east-1");
+	expect_host(&settings, "ebs", "ebs-fips.us-gov-east-1.amazonaws.com", "us-gov-east-1");
+	settings.dualstack = true;
+	expect_host(&settings, "ec2", "ec2-fips.us-gov-east-1.api.aws", "us-gov-east-1");
+	settings.region = "us-east-1";
+	expect_host(&settings, "sts", "sts-fips.us-east-1.api.aws", "us-east-1");
+	settings.ec2_endpoint = "http://given";
+	expect(&settings, "ec2", "http://given/", "given", "us-east-1");
+}
+
+static void test_single_sign_on(void **state)
+{
+	(void)state;
+	struct aws_settings settings = { .region = "eu-west-1" };
+
+	expect_host(&settings, "sso", "portal.sso.eu-west-1.amazonaws.com", "eu-west-1");
+	expect_host(&settings, "sso-oidc", "oidc.eu-west-1.amazonaws.com", "eu-west-1");
+	setenv("AWS_ENDPOINT_URL_SSO", "http://s:1", 1);
+	setenv("AWS_ENDPOINT_URL_SSO_OIDC", "http://o:2", 1);
+	expect(&settings, "sso", "http://s:1/", "s:1", "eu-west-1");
+	expect(&settings, "sso-oidc", "http://o:2/", "o:2", "eu-west-1");
+}
+
+static void test_sts_of_old(void **state)
+{
+	(void)state;
+	struct aws_settings settings = { .region = "eu-west-1" };
+
+	setenv("AWS_STS_REGIONAL_ENDPOINTS", "regional", 1);
+	expect_host(&settings, "sts", "sts.eu-west-1.amazonaws.com", "eu-west-1");
+	setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy", 1);
+	expect_host(&settings, "sts", "sts.amazonaws.com", "us-east-1");
+	expect_host(&settings, "ec2", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
+	settings.dualstack = true;
+	expect_host(&settings, "sts", "sts.eu-west-1.api.aws", "eu-west-1");
+	settings = (struct aws_settings){ .region = "us-west-2", .fips = true };
+	expect_host(&settings, "sts", "sts-fips.us-west-2.amazonaws.com", "us-west-2");
+	/* a region that came later, and another partition's */
+	settings = (struct aws_settings){ .region = "eu-south-1" };
+	expect_host(&settings, "sts", "sts.eu-south-1.amazonaws.com", "eu-south-1");
+	settings.region = "cn-north-1";
+	expect_host(&settings, "sts", "sts.cn-north-1.amazonaws.com.cn", "cn-north-1");
+	setenv("AWS_ENDPOINT_URL_STS", "http://s:1", 1);
+	expect(&settings, "sts", "http://s:1/", "s:1", "cn-north-1");
+	unsetenv("AWS_ENDPOINT_URL_STS");
+	setenv("AWS_STS_REGIONAL_ENDPOINTS", "Legacy", 1);
+	expect_error_of(&settings, "sts", "AWS_STS_REGIONAL_ENDPOINTS");
+	expect_host(&settings, "ec2", "ec2.cn-north-1.amazonaws.com.cn", "cn-north-1");
+}
+
+/* Files as profile.c would give them: profile "p" with these entries, and [services s] with ec2 below. */
+static const struct profile_entry nested = { .key = "endpoint_url", .value = "http://section:1" };
+static const struct profile_entry flat = { .key = "ebs", .value = "http://flat" };
+static const struct profile_entry of_ec2 = { .key = "ec2", .value = "", .nested = &nested, .next = &flat };
+static const struct profile_section services = { .kind = "services", .name = "s", .entries = &of_ec2 };
+
+static void test_profile(void **state)
+{
+	(void)state;
+	struct profile_entry ignore = { .key = "ignore_configured_endpoint_urls", .value = "false" };
+	struct profile_entry url = { .key = "endpoint_url", .value = "http://profile:2", .next = &ignore };
+	struct profile_entry section = { .key = "services", .value = "s", .next = &url };
+	struct profile_section profile = { "profile", "p", &section, &services };
+	struct profiles profiles = { .config_path = "/c", .config = &profile, .active = "p" };
+	struct aws_settings settings = { .region = "eu-west-1", .profiles = &profiles };
+
+	expect(&settings, "ec2", "http://section:1/", "section:1", "eu-west-1");
+	expect(&settings, "sts", "http://profile:2/", "profile:2", "eu-west-1");
+	expect_error_of(&settings, "ebs", "ebs in [services s] of /c");
+	setenv("AWS_ENDPOINT_URL", "http://all:3", 1);
+	expect(&settings, "ec2", "http://all:3/", "all:3", "eu-west-1");
+	expect(&settings, "ebs", "http://all:3/", "all:3", "eu-west-1");
+	unsetenv("AWS_ENDPOINT_URL");
+	ignore.value = "True";
+	expect_host(&settings, "ec2", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
+	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false", 1);
+	expect(&settings, "ec2", "http://section:1/", "section:1", "eu-west-1");
+	section.value = "missing";
+	expect_error(&settings, "[services missing], which is not in /c");
+	settings.ec2_endpoint = "http://configured:4";
+	expect(&settings, "ec2", "http://configured:4/", "configured:4", "eu-west-1");
+	settings.ec2_endpoint = NULL;
+	section.value = "";
+	url.value = "https://SECRET@profile";
+	expect_error(&settings, "endpoint_url of the profile p is no endpoint");
+	url.value = "nonsense\n";
+	expect_error(&settings, "endpoint_url of the profile p is 'nonsense");
+	profiles.active = "other";
+	expect_host(&settings, "ec2", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
+}
+
+static void test_profile_of_sts(void **state)
+{
+	(void)state;
+	struct profile_entry way = { .key = "sts_regional_endpoints", .value = "legacy" };
+	struct profile_section profile = { .kind = "profile", .name = "p", .entries = &way };
+	struct profiles profiles = { .config = &profile, .active = "p" };
+	struct aws_settings settings = { .region = "eu-west-1", .profiles = &profiles };
+
+	expect_host(&settings, "sts", "sts.amazonaws.com", "us-east-1");
+	setenv("AWS_STS_REGIONAL_ENDPOINTS", "regional", 1);
+	expect_host(&settings, "sts", "sts.eu-west-1.amazonaws.com", "eu-west-1");
+	unsetenv("AWS_STS_REGIONAL_ENDPOINTS");
+	way.value = "global";
+	expect_error_of(&settings, "sts", "sts_regional_endpoints");
+}
+
+static void test_unknown_service(void **state)
+{
+	(void)state;
+	struct arena *arena CLEANUP_ARENA = arena_new(100000);
+	struct aws_settings settings = { .region = "eu-west-1" };
+	struct endpoint endpoint;
+	struct error err;
+
+	assert_int_equal(endpoint_find(&settings, "s3", arena, &endpoint, &err), -1);
+	assert_int_equal(err.kind, ERROR_INTERNAL);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	struct profile_entry section = { .key = "services", .value = "s" };
+	struct profile_section profile = { "profile", "p", &section, &services };
+	struct profiles profiles = { .config_path = "/c", .config = &profile, .active = "p" };
+	struct aws_settings settings = { .region = "eu-west-1", .profiles = &profiles };
+	static const char *const names[] = { "ec2", "sts" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int result = -1;
+		for (size_t size = 1; result != 0; size += 8) {
+			struct arena *arena CLEANUP_ARENA = arena_new(size);
+			struct endpoint endpoint;
+			struct error err = { .kind = ERROR_NONE };
+			result = endpoint_find(&settings, names[i], arena, &endpoint, &err);
+			assert_int_equal(err.kind, result == 0 ? ERROR_NONE : ERROR_NOMEM);
+			assert_true(size < 10000);
+		}
+	}
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, clean_environment, clean_environment)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_partitions),
-		cmocka_unit_test(test_forms_of_overrides),
-		cmocka_unit_test(test_no_endpoints),
-		cmocka_unit_test_setup_teardown(test_order_of_overrides, clean_environment, clean_environment),
-		cmocka_unit_test(test_region_of_the_host),
-		cmocka_unit_test(test_regions),
+		TEST(test_partitions),	   TEST(test_forms_of_overrides), TEST(test_no_endpoints),
+		TEST(test_order_of_overrides), TEST(test_region_of_the_host), TEST(test_regions),
+		TEST(test_fips),	   TEST(test_single_sign_on),	  TEST(test_sts_of_old),
+		TEST(test_profile),	   TEST(test_profile_of_sts),	  TEST(test_unknown_service),
+		TEST(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, clean_environment, NULL);
 }
