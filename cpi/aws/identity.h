@@ -25,11 +25,15 @@ struct identity_use {
 /* Looks nothing up yet. settings and runtime must outlive it. */
 int identity_new(struct runtime *runtime, const struct aws_settings *settings, struct identity **ret_identity,
 		 struct error *err);
+/* These credentials for good, NULL: none, for calls that are not signed. They must outlive it. */
+int identity_new_fixed(struct runtime *runtime, const struct aws_settings *settings,
+		       const struct credentials *credentials, struct identity **ret_identity, struct error *err);
 /* Also makes the log forget its secrets. NULL is passed over. */
 void identity_free(struct identity *identity);
 
-/* Loads credentials where there are none yet or they are about to expire; where that fails, those that are still valid stay in
- * use. -1 with the error of credentials_load. */
+/* Loads credentials where there are none yet or they are about to expire; where that fails or brings the same, those that
+ * are still valid (or may stay in use) do, and the source is left in peace for a minute. -1 with the error of
+ * credentials_load. */
 int identity_get(struct identity *identity, struct identity_use *ret_use, struct error *err);
 /* Seconds since 1970 by AWS's clock. */
 int64_t identity_now_s(const struct identity *identity, const struct identity_use *use);

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The instance profile's keys. How the metadata service is spoken to is common/imds.c's. Not being on EC2 is "absent";
- * keys that AWS could not make, or that are malformed, are an error. */
-#include "cpi/aws/credentials/credentials.h"
-
+ * keys that AWS could not make, or that are malformed, are an error.
+ * Fact: "IAM roles for Amazon EC2", Amazon EC2 User Guide. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/imds.h"
 #include "common/json_read.h"
-#include "common/parse.h"
+#include "common/log.h"
+#include "cpi/aws/credentials/credentials.h"
+#include "cpi/aws/credentials/document.h"
+#include "cpi/aws/metadata.h"
 
 #define ROLES_PATH "/latest/meta-data/iam/security-credentials/"
-#define MAX_DOCUMENT ((size_t)64 * 1024)
+#define MAX_ROLE 64
+/* Credentials past their end are asked for again after five to ten minutes, so that not all instances ask at once. */
+#define LOOK_AGAIN_S 300
+#define LOOK_AGAIN_JITTER_S 300
+#define RELOAD_BEFORE_S 300 /* credentials_expiring's */
 
 static int absent(enum credentials_found *ret_found, char *why, size_t why_size, const char *reason)
 {
@@ -20,43 +27,87 @@ static int absent(enum credentials_found *ret_found, char *why, size_t why_size,
 	return 0;
 }
 
-/* The role's name stands alone; a list would end with the first line. */
-static char *role_name(struct arena *arena, const char *answer)
+/* The role's name stands alone; a list would end with the first line. "" for none, NULL for what is no name. */
+static const char *role_name(struct arena *arena, const char *answer, struct error *err)
 {
-	return arena_strndup(arena, answer, strcspn(answer, "\r\n"));
+	size_t len = strcspn(answer, "\r\n");
+	bool is_name = len <= MAX_ROLE;
+
+	for (size_t i = 0; i < len && is_name; i++)
+		is_name = isalnum((unsigned char)answer[i]) || strchr("+=,.@_-", answer[i]) != NULL;
+	if (!is_name) {
+		error_set(err, ERROR_CONFIG, "the instance metadata service gives a role's name that cannot be one: is it "
+			  "the metadata service of an EC2 instance?");
+		return NULL;
+	}
+	const char *role = arena_strndup(arena, answer, len);
+	if (role == NULL)
+		error_nomem(err);
+	return role;
 }
 
-static int read_document(const struct credentials_context *context, const char *role, const char *document,
+static int refused_by_aws(const char *role, const char *code, const char *message, struct error *err)
+{
+	return error_set(err, ERROR_CONFIG, "the instance metadata service has no credentials for role %s: %s%s%s: check "
+			 "the instance profile and the role's trust policy", role, code, message == NULL ? "" : ": ",
+			 message == NULL ? "" : message);
+}
+
+/* AWS goes on to take an instance's credentials while the service that renews them is ill. They get a new end, so
+ * that they are not asked for with every call. */
+static void stretch(const struct credentials_context *context, const char *role, struct credentials *credentials)
+{
+	const struct runtime *runtime = context->runtime;
+	int64_t now = runtime->clock->wall_us(runtime->clock->self) / 1000000;
+	int64_t pause = LOOK_AGAIN_S + backoff_delay_ms(0, LOOK_AGAIN_JITTER_S, LOOK_AGAIN_JITTER_S);
+
+	credentials->stay_in_use = true;
+	if (credentials->expires_at > now)
+		return;
+	log_warn(runtime->log, "instance metadata: the credentials of role %s expired %lld s ago and have not been renewed; "
+		 "they stay in use, as AWS may still take them, and are asked for again in %lld s. If AWS refuses them, "
+		 "check this machine's clock and the AWS Health Dashboard", role,
+		 (long long)(now - credentials->expires_at), (long long)pause);
+	credentials->expires_at = now + pause + RELOAD_BEFORE_S;
+}
+
+static int read_document(const struct credentials_context *context, const char *role, const char *text,
 			 struct credentials *ret_credentials, struct error *err)
 {
+	const struct document document = {
+		.whose = "the instance metadata service",
+		.id = "AccessKeyId",
+		.secret = "SecretAccessKey",
+		.token = "Token",
+		.expiration = "Expiration",
+		.may_be_expired = true,
+	};
 	const struct json *root;
+	struct credentials credentials;
 
-	if (json_parse(context->arena, document, strlen(document), MAX_DOCUMENT, &root, err) != 0)
+	if (json_parse(context->arena, text, strlen(text), IMDS_MAX_ANSWER, &root, err) != 0)
 		return error_prefix(err, "the instance metadata service's credentials of role %s", role);
 	const char *code = json_text(json_get(root, "Code"));
-	if (code != NULL && strcmp(code, "Success") != 0) {
-		const char *message = json_text(json_get(root, "Message"));
-		return error_set(err, ERROR_CONFIG,
-				 "the instance metadata service has no credentials for role %s: %s%s%s: "
-				 "check the instance profile and the role's trust policy",
-				 role, code, message == NULL ? "" : ": ", message == NULL ? "" : message);
-	}
-	struct credentials credentials = {
-		.access_key_id = json_text(json_get(root, "AccessKeyId")),
-		.secret_access_key = json_text(json_get(root, "SecretAccessKey")),
-		.session_token = json_text(json_get(root, "Token")),
-	};
-	const char *expiration = json_text(json_get(root, "Expiration"));
-	if (credentials.access_key_id == NULL || credentials.secret_access_key == NULL ||
-	    credentials.session_token == NULL || !parse_iso8601(expiration, &credentials.expires_at))
-		return error_set(err, ERROR_CONFIG,
-				 "the instance metadata service's credentials of role %s lack AccessKeyId, "
-				 "SecretAccessKey, Token or Expiration: is it a real one?",
-				 role);
-	if (credentials_check(&credentials, "the instance metadata service", err) != 0)
-		return -1;
+	if (code != NULL && strcmp(code, "Success") != 0)
+		return refused_by_aws(role, code, json_text(json_get(root, "Message")), err);
+	if (document_read(context, root, &document, &credentials, err) != 0)
+		return error_prefix(err, "credentials of the instance's role %s", role);
+	stretch(context, role, &credentials);
 	*ret_credentials = credentials;
 	return 0;
+}
+
+static int read_role(const struct credentials_context *context, struct imds *imds, const char *role,
+		     struct credentials *ret_credentials, struct error *err)
+{
+	const char *path = arena_printf(context->arena, ROLES_PATH "%s", role);
+	const char *text;
+
+	if (path == NULL)
+		return error_nomem(err);
+	if (imds_get(imds, path, context->arena, &text, NULL, err) != 0)
+		return error_prefix(err, "credentials of the instance's role %s", role);
+	return read_document(context, role, text, ret_credentials, err);
 }
 
 static int load(const struct credentials_context *context, struct credentials *ret_credentials,
@@ -65,10 +116,9 @@ static int load(const struct credentials_context *context, struct credentials *r
 	struct imds imds;
 	struct error failure = { 0 };
 	const char *roles;
-	const char *document;
 	bool found;
 
-	if (imds_init(&imds, context->runtime, NULL, err) != 0)
+	if (metadata_open(&imds, context->runtime, context->profiles, NULL, err) != 0)
 		return -1;
 	if (imds.disabled)
 		return absent(ret_found, why, why_size, "AWS_EC2_METADATA_DISABLED is true");
@@ -80,17 +130,12 @@ static int load(const struct credentials_context *context, struct credentials *r
 			*err = failure;
 		return -1;
 	}
-	const char *role = found ? role_name(context->arena, roles) : "";
+	const char *role = role_name(context->arena, found ? roles : "", err);
 	if (role == NULL)
-		return error_nomem(err);
+		return -1;
 	if (*role == '\0')
 		return absent(ret_found, why, why_size, "this instance has no instance profile");
-	const char *path = arena_printf(context->arena, ROLES_PATH "%s", role);
-	if (path == NULL)
-		return error_nomem(err);
-	if (imds_get(&imds, path, context->arena, &document, NULL, err) != 0)
-		return error_prefix(err, "credentials of the instance's role %s", role);
-	if (read_document(context, role, document, ret_credentials, err) != 0)
+	if (read_role(context, &imds, role, ret_credentials, err) != 0)
 		return -1;
 	*ret_found = CREDENTIALS_LOADED;
 	return 0;
