@@ -13,12 +13,13 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const throttle_codes[] = { "RequestLimitExceeded", "EC2ThrottledException",
-					      "TooManyRequestsException", "SlowDown",
+					      "TooManyRequestsException", "SlowDown", "BandwidthLimitExceeded",
 					      "ConcurrentLimitExceededException", "DependencyThrottle" };
 static const char *const transient_codes[] = { "InternalError", "InternalFailure", "InternalServerError",
 					       "InternalServerException", "ServiceUnavailable",
 					       "ServiceUnavailableException", "Unavailable", "RequestTimeout",
-					       "RequestTimeoutException" };
+					       "RequestTimeoutException", "PriorRequestNotComplete",
+					       "IDPCommunicationError" };
 /* AuthFailure also means wrong keys, and RequestExpired an expired session: the answer's Date decides. */
 static const char *const clock_codes[] = { "RequestExpired", "RequestTimeTooSkewed", "AuthFailure",
 					   "SignatureDoesNotMatch", "InvalidSignatureException" };

@@ -12,14 +12,14 @@
 #define RETRY_CAP_MS 20000            /* the longest delay */
 #define RETRY_TRANSIENT_BASE_MS 100
 #define RETRY_THROTTLE_BASE_MS 500
-#define RETRY_MAX_THROTTLES 60        /* a budget beside max_retries: ten minutes of waiting in the mean */
+#define RETRY_MAX_THROTTLES 120       /* a budget beside max_retries: as a rule the deadline comes first */
 #define RETRY_NOT_FOUND_MS 30000      /* how long something just created may stay unknown */
 #define RETRY_DEADLINE_MS (15 * 60 * 1000) /* no attempt starts later than that after the first */
 
 enum retry_class {
 	RETRY_NEVER,
 	RETRY_TRANSIENT,  /* the other side or the way to it failed */
-	RETRY_THROTTLE,   /* the account's bucket is empty */
+	RETRY_THROTTLE,   /* the account's bucket is empty, or another limit on how much it asks */
 	RETRY_NOT_FOUND,  /* Invalid*.NotFound: worth waiting only for what this call made */
 	RETRY_CLOCK_SKEW, /* codes that a wrong clock gives, among other causes */
 	RETRY_EXPIRED,    /* the session token has expired */

@@ -4,7 +4,8 @@
 
 Image to device: `onhost write` against `tar -xzOf image root.img | dd bs=1M of=DEV conv=fsync`, each onto a fresh loop
 device over a sparse file in memory. `cpi info` against /bin/true, the least that any process costs here. Waits: how long
-after a volume of the lab has become available `cpi create_disk` is done, with some of them side by side."""
+after a volume of the lab has become available `cpi create_disk` is done, with some of them side by side. Throttling: how
+long 200 cpi at once take against EC2's token buckets, and what those allow at best."""
 
 import argparse
 import json
@@ -19,6 +20,8 @@ import tempfile
 import threading
 import time
 import urllib.request
+
+import crowd
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -131,13 +134,14 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix="aws-cpi-bench-")
         self._run("up", "--devices", "plain")
         with open(os.path.join(self.folder, "env"), encoding="utf-8") as file:
-            self.control_url = dict(word.split("=", 1) for word in shlex.split(file.read()))["LAB_CONTROL"]
+            self.env = dict(word.split("=", 1) for word in shlex.split(file.read()))
+        self.control_url = self.env["LAB_CONTROL"]
         self.config = os.path.join(self.folder, "bench.json")
         with open(os.path.join(self.folder, "cpi.json"), encoding="utf-8") as file:
-            config = json.load(file)
-        config["cloud"]["properties"].pop("debug", None)  # in which time goes faster
+            self.settings = json.load(file)
+        self.settings["cloud"]["properties"].pop("debug", None)  # in which time goes faster
         with open(self.config, "w", encoding="utf-8") as file:
-            json.dump(config, file)
+            json.dump(self.settings, file)
 
     def _run(self, command, *options):
         subprocess.run([os.path.join(ROOT, "tests/lab/lab"), command, "--dir", self.folder, *options], check=True,
@@ -201,11 +205,78 @@ def bench_waits(count):
         lab.close()
 
 
+def bench_throttling(processes, limits):
+    """One crowd against the buckets; each row's name is theirs."""
+    import boto3
+    lab = Lab()
+    try:
+        os.environ.update({k: v for k, v in lab.env.items() if k.startswith("AWS_")})
+        ec2 = boto3.client("ec2")
+        rows = {}
+        for name, settings in limits.items():
+            people = crowd.Crowd(ec2, processes, lab.env["LAB_LIGHT_AMI"], lab.env["LAB_SUBNET"])
+            lab.control("buckets", "PUT", {"limits": "published", **settings})
+            people.run(os.path.join(BUILD, "cpi"), lab.settings,
+                       crowd.environment(tempfile.mkdtemp(prefix="state-", dir=lab.folder)))
+            buckets = lab.control("buckets")["buckets"]
+            lab.control("reset", "POST")
+            if people.failures():
+                sys.exit(f"throttling: {people.failures()[0]}")
+            best_s, bucket = crowd.best(buckets)
+            rows[name] = {"wall_s": people.seconds, "best_s": best_s, "bucket": bucket, "ratio": people.seconds / best_s,
+                          "calls": sum(b["given"] for b in buckets.values()),
+                          "refused": sum(b["refused"] for b in buckets.values())}
+            people.clean()
+        return rows
+    finally:
+        lab.close()
+
+
 def table(title, rows, columns, middle=median):
     print(f"\n{title}")
     print("  " + "".ljust(14) + "".join(label.rjust(14) for _, label, _ in columns))
     for name, side in rows.items():
         print("  " + name.ljust(14) + "".join(f"{middle(side, key) * factor:14.2f}" for key, _, factor in columns))
+
+
+def show_info(args, result):
+    info = bench_info(args.info_rounds)
+    table(f"cpi info, medians of {args.info_rounds} runs in turn", info,
+          [("wall_s", "wall ms", 1000), ("cpu_s", "cpu ms", 1000), ("peak_mib", "peak MiB", 1)])
+    result["info"] = {name: {key: median(side, key) for key in side[0]} for name, side in info.items()}
+
+
+def show_waits(args, result):
+    waits = {"create_disk": bench_waits(args.waits)}
+    table(f"waits for volumes that change after 0 to 30 s, means of {args.waits}", waits,
+          [("took_s", "changed s", 1), ("late_s", "late s", 1), ("looks", "looks", 1)], mean)
+    print(f"\n  the latest {max(row['late_s'] for row in waits['create_disk']):.2f} s, "
+          f"at most {max(row['looks'] for row in waits['create_disk'])} looks")
+    result["waits"] = {name: {key: mean(side, key) for key in side[0]} for name, side in waits.items()}
+
+
+def show_throttling(args, result):
+    rows = bench_throttling(args.crowd, {"published": {}, "half of it": {"refill": 0.5}})
+    table(f"{args.crowd} cpi at once (create_disk, attach_disk, has_vm) against EC2's token buckets",
+          {name: [row] for name, row in rows.items()},
+          [("wall_s", "wall s", 1), ("best_s", "at best s", 1), ("ratio", "ratio", 1), ("calls", "calls", 1),
+           ("refused", "refused", 1)])
+    for name, row in rows.items():
+        print(f"  {name}: {row['bucket']} is what it takes its time for")
+    result["throttling"] = rows
+
+
+def show_image(args, result):
+    if os.geteuid() != 0 or not os.path.exists("/dev/loop-control"):
+        print("\nimage to device: not measured, because that needs root and loop devices")
+        return
+    rows = bench_image(args.mib, args.rounds)
+    table(f"image of {args.mib} MiB to a device, medians of {args.rounds} rounds in turn", rows,
+          [("wall_s", "wall s", 1), ("cpu_s", "cpu s", 1), ("written_mib", "written MiB", 1), ("peak_mib", "peak MiB", 1)])
+    ratio = statistics.median(b["wall_s"] / a["wall_s"] for a, b in zip(rows["onhost write"], rows["tar | dd"]))
+    print(f"\n  onhost write is {ratio:.2f} times as fast as tar | dd (median of the rounds' ratios)")
+    result["image"] = {name: {key: median(side, key) for key in side[0]} for name, side in rows.items()}
+    result["image_ratio"] = ratio
 
 
 def main():
@@ -214,32 +285,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--info-rounds", type=int, default=50)
     parser.add_argument("--waits", type=int, default=60)
+    parser.add_argument("--crowd", type=int, default=200)
+    parser.add_argument("--only", choices=("info", "waits", "throttling", "image"), action="append")
     args = parser.parse_args()
     result = {"mib": args.mib, "rounds": args.rounds}
+    parts = {"info": show_info, "waits": show_waits, "throttling": show_throttling, "image": show_image}
+    for name, part in parts.items():
+        if args.only is None or name in args.only:
+            part(args, result)
 
-    info = bench_info(args.info_rounds)
-    table(f"cpi info, medians of {args.info_rounds} runs in turn", info,
-          [("wall_s", "wall ms", 1000), ("cpu_s", "cpu ms", 1000), ("peak_mib", "peak MiB", 1)])
-    result["info"] = {name: {key: median(side, key) for key in side[0]} for name, side in info.items()}
-
-    waits = {"create_disk": bench_waits(args.waits)}
-    table(f"waits for volumes that change after 0 to 30 s, means of {args.waits}", waits,
-          [("took_s", "changed s", 1), ("late_s", "late s", 1), ("looks", "looks", 1)], mean)
-    print(f"\n  the latest {max(row['late_s'] for row in waits['create_disk']):.2f} s, "
-          f"at most {max(row['looks'] for row in waits['create_disk'])} looks")
-    result["waits"] = {name: {key: mean(side, key) for key in side[0]} for name, side in waits.items()}
-
-    if os.geteuid() == 0 and os.path.exists("/dev/loop-control"):
-        rows = bench_image(args.mib, args.rounds)
-        table(f"image of {args.mib} MiB to a device, medians of {args.rounds} rounds in turn", rows,
-              [("wall_s", "wall s", 1), ("cpu_s", "cpu s", 1), ("written_mib", "written MiB", 1), ("peak_mib", "peak MiB", 1)])
-        ratio = statistics.median(b["wall_s"] / a["wall_s"] for a, b in zip(rows["onhost write"], rows["tar | dd"]))
-        print(f"\n  onhost write is {ratio:.2f} times as fast as tar | dd (median of the rounds' ratios)")
-        result["image"] = {name: {key: median(side, key) for key in side[0]} for name, side in rows.items()}
-        result["image_ratio"] = ratio
-    else:
-        print("\nimage to device: not measured, because that needs root and loop devices")
-
+    if args.only is not None:
+        return
     with open(os.path.join(ROOT, "build", "bench.json"), "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1)
     print("\nfigures: build/bench.json")
