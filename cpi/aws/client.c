@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The call loop: attempts, waits between them, looking up what a lost answer left open, and the one log line. What an
- * attempt is made of is query.c's, what it is signed with identity.c's; what is repeated is retry.c's. */
+/* The call loop: attempts, waits before and between them, looking up what a lost answer left open, and the one log line.
+ * What an attempt is made of is query.c's, what it is signed with identity.c's; what is repeated is retry.c's, and whose
+ * turn it is throttle.c's. */
 #include "cpi/aws/client.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/log.h"
+#include "cpi/aws/call_line.h"
+#include "cpi/aws/denial.h"
 #include "cpi/aws/endpoint.h"
+#include "cpi/aws/failure.h"
 #include "cpi/aws/identity.h"
 #include "cpi/aws/query.h"
 #include "cpi/aws/retry.h"
+#include "cpi/aws/throttle.h"
 
 #define ATTEMPT_ARENA (XML_MAX_BYTES + (size_t)16 * 1024 * 1024)
 
@@ -21,22 +25,49 @@ struct aws_client {
 	struct runtime *runtime;
 	const struct aws_settings *settings;
 	struct identity *identity;
+	struct throttle *throttle; /* NULL in a client for credentials */
 	atomic_uint throttles;
+	atomic_bool cannot_decode; /* denials: known after the first vain try */
 };
+
+static struct aws_client *new_client(struct runtime *runtime, const struct aws_settings *settings)
+{
+	struct aws_client *client = calloc(1, sizeof(*client));
+
+	if (client != NULL) {
+		client->runtime = runtime;
+		client->settings = settings;
+	}
+	return client;
+}
 
 int aws_client_new(struct runtime *runtime, const struct aws_settings *settings, struct aws_client **ret_client,
 		   struct error *err)
 {
-	struct aws_client *client = calloc(1, sizeof(*client));
+	struct aws_client *client = new_client(runtime, settings);
 
 	if (client == NULL)
 		return error_nomem(err);
-	if (identity_new(runtime, settings, &client->identity, err) != 0) {
-		free(client);
+	if (identity_new(runtime, settings, &client->identity, err) != 0 ||
+	    throttle_new(runtime, &client->throttle, err) != 0) {
+		aws_client_free(client);
 		return -1;
 	}
-	client->runtime = runtime;
-	client->settings = settings;
+	*ret_client = client;
+	return 0;
+}
+
+int aws_client_new_as(struct runtime *runtime, const struct aws_settings *settings,
+		      const struct credentials *credentials, struct aws_client **ret_client, struct error *err)
+{
+	struct aws_client *client = new_client(runtime, settings);
+
+	if (client == NULL)
+		return error_nomem(err);
+	if (identity_new_fixed(runtime, settings, credentials, &client->identity, err) != 0) {
+		aws_client_free(client);
+		return -1;
+	}
 	*ret_client = client;
 	return 0;
 }
@@ -45,6 +76,8 @@ void aws_client_free(struct aws_client *client)
 {
 	if (client == NULL)
 		return;
+	if (client->throttle != NULL)
+		throttle_free(client->throttle);
 	identity_free(client->identity);
 	free(client);
 }
@@ -92,25 +125,82 @@ struct calling {
 	struct retry retry;
 	struct identity_use use;    /* of the last attempt */
 	struct query_answer answer; /* the last one */
+	struct throttle_scope scope; /* of the last attempt; in scratch */
+	struct throttle_ticket ticket;
 	unsigned attempts;
+	unsigned throttled; /* attempts that were refused for that */
 	int64_t waited_ms;
+	int64_t throttle_ms; /* of these, for throttling */
+	bool was_sent; /* the last attempt; else its failure is that of what comes before */
 	bool outcome_open; /* an attempt may have taken effect without our knowing; stays so */
 	bool clock_repaired;
 	bool credentials_renewed;
 };
 
+/* Asks again after ms (scaled), or when the deadline or a signal comes. */
+static int wait_for(struct calling *calling, int64_t ms, bool for_throttling, struct error *err)
+{
+	struct runtime *runtime = calling->client->runtime;
+	const struct clock *clock = runtime->clock;
+	int64_t start = clock->monotonic_ms(clock->self);
+
+	int result = deadline_sleep(clock, calling->retry.deadline, ms, runtime->cancel, err);
+	int64_t waited = clock->monotonic_ms(clock->self) - start;
+	calling->waited_ms += waited;
+	if (for_throttling)
+		calling->throttle_ms += waited;
+	return result;
+}
+
+/* Until the account's bucket has a token for this attempt; at the deadline it is sent without. */
+static int take_turn(struct calling *calling, const struct endpoint *endpoint, struct error *err)
+{
+	struct aws_client *client = calling->client;
+	const struct credentials *credentials = &calling->use.credentials;
+	int64_t ms;
+
+	if (client->throttle == NULL)
+		return 0;
+	calling->scope = (struct throttle_scope){
+		.account = credentials->account != NULL ? credentials->account : credentials->access_key_id,
+		.region = endpoint->region,
+		.endpoint_host = endpoint->host,
+		.action = calling->call->action,
+		.filtered = calling->call->params != NULL &&
+			    throttle_is_filtered(buf_text(&calling->call->params->body)),
+	};
+	calling->ticket = (struct throttle_ticket){ 0 };
+	while ((ms = throttle_turn(client->throttle, &calling->scope, &calling->ticket)) > 0 &&
+	       !deadline_passed(client->runtime->clock, calling->retry.deadline)) {
+		if (wait_for(calling, ms, true, err) != 0)
+			return error_prefix(err, "%s waits for its turn", calling->call->action);
+	}
+	return 0;
+}
+
+static int find_endpoint(struct calling *calling, struct endpoint *ret_endpoint, struct error *err)
+{
+	const struct aws_service *service = calling->call->service;
+
+	return endpoint_find(calling->client->settings, service->endpoint == NULL ? service->name : service->endpoint,
+			     calling->scratch, ret_endpoint, err);
+}
+
 static int attempt(struct calling *calling, const struct xml_node **ret_root, struct error *err)
 {
 	struct aws_client *client = calling->client;
-	const struct aws_service *service = calling->call->service;
 	struct endpoint endpoint;
+	int64_t before = calling->waited_ms;
 
 	calling->attempts++;
+	calling->was_sent = false;
 	calling->answer = (struct query_answer){ 0 };
 	arena_reset(calling->scratch);
-	if (identity_get(client->identity, &calling->use, err) != 0 ||
-	    endpoint_find(client->settings, service->endpoint == NULL ? service->name : service->endpoint,
-			  calling->scratch, &endpoint, err) != 0)
+	if (identity_get(client->identity, &calling->use, err) != 0 || find_endpoint(calling, &endpoint, err) != 0 ||
+	    take_turn(calling, &endpoint, err) != 0)
+		return -1;
+	/* they may have run out meanwhile */
+	if (calling->waited_ms != before && identity_get(client->identity, &calling->use, err) != 0)
 		return -1;
 	struct query query = {
 		.runtime = client->runtime,
@@ -120,14 +210,29 @@ static int attempt(struct calling *calling, const struct xml_node **ret_root, st
 		.ca_file = client->settings->ca_file,
 		.time = identity_now_s(client->identity, &calling->use),
 	};
+	calling->was_sent = true;
 	return query_send(&query, calling->scratch, calling->arena, &calling->answer, ret_root, err);
 }
 
+/* Tells the others. false: a backoff of our own is needed. */
+static bool note_outcome(struct calling *calling, enum retry_class class)
+{
+	struct throttle *throttle = calling->client->throttle;
+
+	if (class == RETRY_THROTTLE) {
+		calling->client->throttles++;
+		calling->throttled++;
+		return throttle != NULL && throttle_refused(throttle, &calling->scope, &calling->ticket);
+	}
+	if (throttle != NULL && calling->answer.status != 0)
+		throttle_taken(throttle, &calling->scope, &calling->ticket);
+	return false;
+}
+
 /* Once each: whether another attempt with another time or other credentials makes sense. */
-static bool repair(struct calling *calling, const struct error *failure)
+static bool repair(struct calling *calling, enum retry_class class, const struct error *failure)
 {
 	struct identity *identity = calling->client->identity;
-	enum retry_class class = retry_classify(failure);
 	bool expired = class == RETRY_EXPIRED || strcmp(failure->aws_code, "RequestExpired") == 0;
 
 	if (class == RETRY_CLOCK_SKEW && !calling->clock_repaired &&
@@ -140,19 +245,6 @@ static bool repair(struct calling *calling, const struct error *failure)
 		return true;
 	}
 	return false;
-}
-
-static int wait_before_retry(struct calling *calling, int64_t delay_ms, const struct error *failure, struct error *err)
-{
-	struct runtime *runtime = calling->client->runtime;
-	const struct clock *clock = runtime->clock;
-	int64_t start = clock->monotonic_ms(clock->self);
-
-	log_debug(runtime->log, "%s: attempt %u failed, another one in %lld ms: %s", calling->call->action,
-		  calling->attempts, (long long)delay_ms, failure->message);
-	int result = deadline_sleep(clock, calling->retry.deadline, delay_ms, runtime->cancel, err);
-	calling->waited_ms += clock->monotonic_ms(clock->self) - start;
-	return result;
 }
 
 /* 1 when the lookup shows that a lost attempt took effect. */
@@ -191,6 +283,17 @@ static int give_up(struct calling *calling, struct error *failure)
 	return -1;
 }
 
+/* Lets the time pass until another attempt; 1 when there is none to make, because the last one took effect. */
+static int wait_and_look(struct calling *calling, int64_t delay_ms, bool for_throttling, const struct error *failure,
+			 struct error *err)
+{
+	log_debug(calling->client->runtime->log, "%s: attempt %u failed, another one in %lld ms: %s",
+		  calling->call->action, calling->attempts, (long long)delay_ms, failure->message);
+	if (wait_for(calling, delay_ms, for_throttling, err) != 0)
+		return error_prefix(err, "%s", calling->call->action);
+	return settle(calling, err);
+}
+
 /* Attempts until one succeeds, or none is left. *ret_root NULL: settled. */
 static int repeat(struct calling *calling, const struct xml_node **ret_root, struct error *failure)
 {
@@ -200,22 +303,23 @@ static int repeat(struct calling *calling, const struct xml_node **ret_root, str
 	for (;;) {
 		*ret_root = NULL;
 		*failure = (struct error){ 0 };
-		if (attempt(calling, ret_root, failure) == 0)
+		if (attempt(calling, ret_root, failure) == 0) {
+			note_outcome(calling, RETRY_NEVER);
 			return 0;
+		}
+		if (!calling->was_sent) /* where credentials come from, that has been tried again already */
+			return give_up(calling, failure);
+		enum retry_class class = retry_classify(failure);
+		bool turn_is_known = note_outcome(calling, class);
 		if (retry_outcome_unknown(failure))
 			calling->outcome_open = true;
-		enum retry_class class = retry_classify(failure);
-		if (class == RETRY_THROTTLE)
-			calling->client->throttles++;
-		if (repair(calling, failure))
+		if (repair(calling, class, failure))
 			continue;
-		if (!retry_next(&calling->retry, class, calling->answer.retry_after, &delay))
+		if (calling->call->once || !retry_next(&calling->retry, class, calling->answer.retry_after, &delay))
 			return give_up(calling, failure);
-		if (wait_before_retry(calling, delay, failure, &meanwhile) != 0) {
-			*failure = meanwhile;
-			return error_prefix(failure, "%s", calling->call->action);
-		}
-		int settled = settle(calling, &meanwhile);
+		if (turn_is_known)
+			delay = calling->answer.retry_after;
+		int settled = wait_and_look(calling, delay, class == RETRY_THROTTLE, failure, &meanwhile);
 		if (settled > 0)
 			return 0;
 		if (settled < 0) {
@@ -225,51 +329,47 @@ static int repeat(struct calling *calling, const struct xml_node **ret_root, str
 	}
 }
 
-/* --- its log line ------------------------------------------------------------------------------------------------- */
-
-/* A value in logfmt: quoted where it holds more than plain characters. */
-static void append_value(struct buf *line, const char *name, const char *value, bool quoted)
+/* A denial whose reason AWS gives only encoded; the message stays as it is where we may not have it decoded. */
+static void explain_denial(struct calling *calling, struct error *failure)
 {
-	for (const char *c = value; *c != '\0'; c++)
-		quoted = quoted || *c <= ' ' || *c == '"' || *c == '\\' || *c == '=';
-	buf_printf(line, " %s=%s", name, quoted ? "\"" : "");
-	for (const char *c = value; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			buf_char(line, '\\');
-		buf_char(line, (unsigned char)*c < ' ' ? ' ' : *c);
+	struct aws_client *client = calling->client;
+	const char *encoded = calling->answer.encoded_denial;
+	struct log *log = client->runtime->log;
+	struct error why;
+
+	if (encoded == NULL || !retry_is_denied(failure->aws_code))
+		return;
+	if (client->throttle != NULL && !calling->call->once && !client->cannot_decode) {
+		struct arena *scratch CLEANUP_ARENA = arena_new(ATTEMPT_ARENA);
+		if (scratch != NULL && denial_explain(client, encoded, scratch, failure, &why) == 0)
+			return;
+		client->cannot_decode = true;
 	}
-	if (quoted)
-		buf_char(line, '"');
-}
-
-static void append_start(struct buf *line, int64_t wall_us)
-{
-	time_t seconds = (time_t)(wall_us / 1000000);
-	struct tm utc;
-	char text[32];
-
-	if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc) == 0)
-		snprintf(text, sizeof(text), "1970-01-01T00:00:00");
-	buf_printf(line, " start=%s.%03dZ", text, (int)(wall_us / 1000 % 1000));
+	log_debug(log, "%s was denied: %s", calling->call->action, encoded);
+	if (strstr(failure->message, encoded) == NULL)
+		failure_replace_encoded(failure, "The reason stands, encoded, in the debug log, for aws sts "
+					"decode-authorization-message");
 }
 
 /* failure: NULL after a success. */
 static void log_call(const struct calling *calling, int64_t start_us, int64_t duration_ms, const struct error *failure)
 {
-	struct buf line CLEANUP_BUF = BUF_INIT(4096);
+	struct call_line line = {
+		.action = calling->call->action,
+		.start_us = start_us,
+		.duration_ms = duration_ms,
+		.attempts = calling->attempts,
+		.wait_ms = calling->waited_ms,
+		.status = calling->answer.status,
+		.request_id = calling->answer.request_id,
+		.throttled = calling->throttled,
+		.throttle_ms = calling->throttle_ms,
+		.purpose = calling->call->purpose,
+	};
 
-	append_value(&line, "action", calling->call->action, false);
-	append_start(&line, start_us);
-	buf_printf(&line, " duration_ms=%lld attempts=%u wait_ms=%lld status=%d", (long long)duration_ms,
-		   calling->attempts, (long long)calling->waited_ms, calling->answer.status);
-	append_value(&line, "aws_request_id", calling->answer.request_id, false);
-	if (calling->retry.throttles > 0)
-		buf_printf(&line, " throttled=%u", calling->retry.throttles);
 	if (failure != NULL)
-		append_value(&line, "code",
-			     failure->aws_code[0] != '\0' ? failure->aws_code : error_kind_name(failure->kind), false);
-	append_value(&line, "for", calling->call->purpose == NULL ? "" : calling->call->purpose, true);
-	log_info(calling->client->runtime->log, "aws-call%s", buf_text(&line));
+		line.code = failure->aws_code[0] != '\0' ? failure->aws_code : error_kind_name(failure->kind);
+	call_line_log(calling->client->runtime->log, &line);
 }
 
 int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
@@ -289,6 +389,7 @@ int aws_call(struct aws_client *client, const struct aws_call *call, struct aren
 	int result = repeat(&calling, &root, &failure);
 	log_call(&calling, start_us, clock->monotonic_ms(clock->self) - start_ms, result == 0 ? NULL : &failure);
 	if (result != 0) {
+		explain_denial(&calling, &failure);
 		if (err != NULL)
 			*err = failure;
 		return -1;

@@ -15,6 +15,8 @@
 #include "common/runtime.h"
 #include "cpi/aws/xml.h"
 
+struct profiles;
+
 /* What the configuration says, as far as this folder reads it. All texts are borrowed from the configuration; NULL: not
  * said. */
 struct aws_settings {
@@ -26,8 +28,10 @@ struct aws_settings {
 	const char *secret_access_key;
 	const char *session_token;
 	const char *role_arn;
-	const char *ca_file; /* BOSH_CA_CERT_FILE, else AWS_CA_BUNDLE; NULL: the system's */
+	const char *ca_file; /* BOSH_CA_CERT_FILE, else AWS_CA_BUNDLE, else the profile's ca_bundle; NULL: the system's */
 	bool dualstack;
+	bool fips;
+	const struct profiles *profiles; /* the shared files, for endpoints and credentials; NULL: not read */
 	unsigned max_retries; /* attempts after the first */
 };
 
@@ -36,6 +40,11 @@ struct aws_client;
 /* Looks nothing up yet: credentials are found at the first call. settings must outlive the client. */
 int aws_client_new(struct runtime *runtime, const struct aws_settings *settings, struct aws_client **ret_client,
 		   struct error *err);
+struct credentials;
+/* A client for the calls that credentials come from: signs with these alone; NULL: does not sign. They must outlive it. It
+ * shares no throttling with others. */
+int aws_client_new_as(struct runtime *runtime, const struct aws_settings *settings,
+		      const struct credentials *credentials, struct aws_client **ret_client, struct error *err);
 void aws_client_free(struct aws_client *client);
 struct runtime *aws_client_runtime(struct aws_client *client);
 /* How often so far AWS has put off one of this client's calls because the account asks too much. */
@@ -65,6 +74,7 @@ struct aws_call {
 	struct aws_params *params;
 	const char *purpose;  /* what it is for: "volume vol-…"; in the log's aws-call line */
 	bool created_by_us;   /* Invalid*.NotFound is eventual consistency: retried for a while */
+	bool once;            /* a second attempt is not worth the wait */
 	/* After a lost answer to a call that has no client token (may be NULL): 1 when the lookup shows that the call
 	 * took effect (the call then counts as done with an empty answer), 0 when it did not, -1 error. */
 	int (*settle)(void *self, struct error *err);
@@ -72,7 +82,8 @@ struct aws_call {
 };
 
 /* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with
- * code, message, action and request id; ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when
+ * code, message, action and request id (of a denial also what was denied to whom, where we may have that decoded);
+ * ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when
  * what comes is not this action's XML, time and again; ERROR_TOO_BIG over XML_MAX_BYTES; ERROR_CANCELLED; ERROR_CONFIG
  * for credentials or endpoint. */
 int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,

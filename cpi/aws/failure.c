@@ -8,6 +8,7 @@
 #include "cpi/aws/xml.h"
 
 #define SHOWN_OF_BODY 200
+#define ENCODED "Encoded authorization failure message: "
 
 struct found {
 	const char *code;
@@ -50,17 +51,56 @@ static int without_code(const char *action, const struct http_response *response
 				 action, response->status);
 	return error_set(err, ERROR_AWS,
 			 "%s failed: HTTP status %d without an AWS error: check the endpoint, and proxies on "
-			 "the way. The answer begins: %.*s",
-			 action, response->status, (int)shown, response->body);
+			 "the way. The answer begins: %.*s%s",
+			 action, response->status, (int)shown, response->body, shown < response->body_len ? "…" : "");
+}
+
+/* The message without its encoded part, and that one, in the arena; NULL where there is none. */
+static const char *split_encoded(struct arena *arena, const char **message)
+{
+	const char *at = strstr(*message, ENCODED);
+
+	if (at == NULL)
+		return NULL;
+	const char *start = at + strlen(ENCODED);
+	size_t len = (size_t)(at - *message);
+	while (len > 0 && (*message)[len - 1] == ' ')
+		len--;
+	const char *before = arena_strndup(arena, *message, len);
+	const char *encoded = arena_strndup(arena, start, strcspn(start, " \t\r\n"));
+	if (before == NULL || encoded == NULL || *encoded == '\0')
+		return NULL;
+	*message = before;
+	return encoded;
+}
+
+/* The encoded part comes last: it is long, and for machines. */
+static void with_code(const char *action, const struct found *found, const char *id, const char *encoded,
+		      struct error *err)
+{
+	error_set(err, ERROR_AWS, "%s failed: %s (AWS code %s, request id %s)%s%s", action,
+		  found->message == NULL || *found->message == '\0' ? "AWS gives no message" : found->message,
+		  found->code, *id == '\0' ? "not given" : id, encoded == NULL ? "" : ". " ENCODED,
+		  encoded == NULL ? "" : encoded);
+	snprintf(err->aws_code, sizeof(err->aws_code), "%s", found->code);
+}
+
+void failure_replace_encoded(struct error *err, const char *sentence)
+{
+	char *at = strstr(err->message, ENCODED);
+
+	if (at != NULL)
+		snprintf(at, sizeof(err->message) - (size_t)(at - err->message), "%s", sentence);
 }
 
 int failure_from_answer(const char *action, const struct http_response *response, struct arena *scratch,
-			struct error *err)
+			const char **ret_encoded, struct error *err)
 {
 	struct found found = { NULL, NULL, NULL };
 	const struct xml_node *root;
 	struct error ignored;
 
+	*ret_encoded = NULL;
 	if (err == NULL)
 		return -1;
 	if (xml_parse(scratch, response->body, response->body_len, &root, &ignored) == 0)
@@ -72,11 +112,9 @@ int failure_from_answer(const char *action, const struct http_response *response
 		without_code(action, response, err);
 		snprintf(err->aws_code, sizeof(err->aws_code), "%d", response->status);
 	} else {
-		const char *message =
-			found.message == NULL || *found.message == '\0' ? "AWS gives no message" : found.message;
-		error_set(err, ERROR_AWS, "%s failed: %s (AWS code %s, request id %s)", action, message, found.code,
-			  *id == '\0' ? "not given" : id);
-		snprintf(err->aws_code, sizeof(err->aws_code), "%s", found.code);
+		if (found.message != NULL)
+			*ret_encoded = split_encoded(scratch, &found.message);
+		with_code(action, &found, id, *ret_encoded, err);
 	}
 	err->http_status = response->status;
 	snprintf(err->aws_action, sizeof(err->aws_action), "%s", action);

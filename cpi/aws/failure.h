@@ -9,9 +9,12 @@
 #include "common/http.h"
 
 /* Fills err from an answer outside 2xx and returns -1: ERROR_AWS with action, status, code, request id. Without AWS's
- * XML the code is the status ("503"), and the message shows how the body begins. scratch is used for reading only. */
+ * XML the code is the status ("503"), and the message shows how the body begins. *ret_encoded, in scratch, is what AWS
+ * says only encoded of a denial (the message ends with it); NULL where there is no such part. */
 int failure_from_answer(const char *action, const struct http_response *response, struct arena *scratch,
-			struct error *err);
+			const char **ret_encoded, struct error *err);
+/* Puts a sentence in the encoded part's place. */
+void failure_replace_encoded(struct error *err, const char *sentence);
 /* The request id of an answer: the header, else "" (EC2 has it in the body as well). */
 const char *failure_request_id(const struct http_response *response);
 

@@ -40,6 +40,7 @@ static int write_body(const struct aws_call *call, struct arena *scratch, const 
 	return *ret_body == NULL ? error_nomem(err) : 0;
 }
 
+/* Without credentials there is nothing to add. */
 static int sign(const struct query *query, const char *body, struct http_header *headers, struct arena *scratch,
 		struct sigv4_headers *ret_added, struct error *err)
 {
@@ -59,6 +60,10 @@ static int sign(const struct query *query, const char *body, struct http_header 
 		.secret_access_key = query->credentials->secret_access_key,
 		.session_token = query->credentials->session_token,
 	};
+	if (credentials.access_key_id == NULL) {
+		ret_added->count = 0;
+		return 0;
+	}
 	return sigv4_sign(&request, &credentials, scratch, ret_added, err);
 }
 
@@ -152,7 +157,7 @@ int query_send(const struct query *query, struct arena *scratch, struct arena *a
 		return error_prefix(err, "%s failed", call->action);
 	read_headers(query, &response, ret_answer);
 	if (response.status < 200 || response.status > 299) {
-		failure_from_answer(call->action, &response, scratch, err);
+		failure_from_answer(call->action, &response, scratch, &ret_answer->encoded_denial, err);
 		if (err != NULL)
 			snprintf(ret_answer->request_id, sizeof(ret_answer->request_id), "%s", err->aws_request_id);
 		return -1;

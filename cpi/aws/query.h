@@ -14,7 +14,7 @@ struct query {
 	struct runtime *runtime;
 	const struct aws_call *call;
 	const struct endpoint *endpoint;
-	const struct credentials *credentials;
+	const struct credentials *credentials; /* without an access key's id: the call is not signed */
 	const char *ca_file;
 	int64_t time; /* to sign with, seconds since 1970 */
 };
@@ -25,6 +25,7 @@ struct query_answer {
 	char request_id[80];  /* "" when there is none */
 	int64_t date;         /* of the Date header, seconds since 1970; 0: none */
 	int64_t retry_after;  /* milliseconds, 0: not said */
+	const char *encoded_denial; /* failure_from_answer's, in scratch; NULL: none */
 };
 
 /* 0 and the root element, whose tree is in the arena; -1 with ERROR_AWS, ERROR_INVALID (retryable: not this action's

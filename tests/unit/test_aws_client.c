@@ -5,16 +5,19 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "common/parallel.h"
+#include "cpi/aws/credentials/credentials.h"
 #include "cpi/aws/retry.h"
 #include "tests/unit/fail_alloc.h"
 #include "tests/unit/fake_aws.h"
 #include "tests/unit/gather.h"
+#include "tests/unit/tree.h"
 
 #define GOOD "<?xml version=\"1.0\"?>\n<DescribeThingsResponse xmlns=\"x\"><requestId>req-ok</requestId><a>1</a>" \
 	     "</DescribeThingsResponse>"
@@ -306,6 +309,155 @@ static void test_throttling_has_its_own_budget(void **state)
 	fake_aws_close(&fake);
 }
 
+static int64_t value_in_log(const struct fake_aws *fake, const char *name)
+{
+	char text[65536];
+	char wanted[50];
+
+	fake_aws_log(fake, text, sizeof(text));
+	snprintf(wanted, sizeof(wanted), " %s=", name);
+	/* the last line's */
+	const char *at = NULL;
+	for (const char *next = strstr(text, wanted); next != NULL; next = strstr(next + 1, wanted))
+		at = next;
+	return at == NULL ? -1 : strtoll(at + strlen(wanted), NULL, 10);
+}
+
+/* What one process learns, the next one knows: it waits before its first attempt, and that is no retry. */
+static void test_turns_are_shared(void **state)
+{
+	(void)state;
+	struct fake_aws fake;
+	struct aws_client *other;
+	struct aws_client *own;
+	struct tree folder;
+	struct error err;
+	const struct credentials credentials = { .access_key_id = "AKIDEXAMPLE", .secret_access_key = "x" };
+
+	tree_make(&folder);
+	assert_int_equal(setenv("AWS_CPI_STATE_DIR", folder.root, 1), 0);
+	fake_aws_open(&fake);
+	fake.settings.max_retries = 0;
+	for (unsigned i = 0; i < 5; i++)
+		fake_aws_script(&fake, error_answer(503, "RequestLimitExceeded", "slower"));
+	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
+	assert_int_equal(call_plain(&fake, NULL), 0);
+	assert_int_equal(value_in_log(&fake, "throttled"), 5);
+	assert_in_range(value_in_log(&fake, "throttle_ms"), 1, 60000);
+	assert_int_equal(value_in_log(&fake, "throttle_ms"), value_in_log(&fake, "wait_ms"));
+	assert_int_equal(aws_client_throttles(fake.client), 5);
+
+	struct aws_client *first = fake.client;
+	assert_int_equal(aws_client_new(&fake.runtime, &fake.settings, &other, NULL), 0);
+	fake.client = other;
+	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
+	assert_int_equal(call_plain(&fake, NULL), 0);
+	assert_int_equal(value_in_log(&fake, "attempts"), 1);
+	assert_int_equal(value_in_log(&fake, "throttled"), 0);
+	assert_in_range(value_in_log(&fake, "throttle_ms"), 1, 60000);
+	/* one for credentials waits for nobody */
+	assert_int_equal(aws_client_new_as(&fake.runtime, &fake.settings, &credentials, &own, NULL), 0);
+	fake.client = own;
+	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
+	assert_int_equal(call_plain(&fake, NULL), 0);
+	assert_int_equal(value_in_log(&fake, "wait_ms"), 0);
+	aws_client_free(own);
+	/* a signal ends the wait for a turn, and nothing is sent */
+	unsigned before = fake.n_requests;
+	fake.client = other;
+	cancel_raise(&fake.cancel, 15);
+	assert_int_equal(call_plain(&fake, &err), -1);
+	assert_int_equal(err.kind, ERROR_CANCELLED);
+	assert_int_equal(fake.n_requests, before);
+	fake.client = first;
+	aws_client_free(other);
+	fake_aws_close(&fake);
+	unsetenv("AWS_CPI_STATE_DIR");
+	tree_remove(&folder);
+}
+
+/* A bucket that gives nothing for long: the call goes out at its deadline, and ends. */
+static void test_turns_end_at_the_deadline(void **state)
+{
+	(void)state;
+	struct fake_aws fake;
+	struct tree folder;
+	struct error err;
+
+	tree_make(&folder);
+	assert_int_equal(setenv("AWS_CPI_STATE_DIR", folder.root, 1), 0);
+	fake_aws_open(&fake);
+	fake.repeat_last = true;
+	fake_aws_script(&fake, error_answer(503, "RequestLimitExceeded", "slower"));
+	assert_int_equal(call_plain(&fake, &err), -1);
+	assert_string_equal(err.aws_code, "RequestLimitExceeded");
+	assert_true(err.retryable);
+	assert_true(fake.now_ms <= RETRY_DEADLINE_MS + 1000);
+	fake_aws_close(&fake);
+	unsetenv("AWS_CPI_STATE_DIR");
+	tree_remove(&folder);
+}
+
+struct lookup {
+	int answer;
+	unsigned asked;
+};
+
+static int settle(void *self, struct error *err)
+{
+	struct lookup *lookup = self;
+
+	lookup->asked++;
+	if (lookup->answer < 0)
+		return error_set(err, ERROR_AWS, "no lookup");
+	return lookup->answer;
+}
+
+/* Where the credentials come from has had its attempts. And nothing was sent that could have taken effect. */
+static void test_failing_credentials_are_not_retried_here(void **state)
+{
+	(void)state;
+	static const struct fake_answer failures[] = {
+		{ .way = FAKE_REFUSED },
+		{ .status = 503, .body = "" },
+		{ .status = 403, .body = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>" },
+		{ .status = 403, .body = "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>" },
+	};
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		struct fake_aws fake;
+		struct error err;
+		struct lookup lookup = { .answer = 1 };
+		struct aws_call call = { .settle = settle, .settle_self = &lookup };
+		fake_aws_open(&fake);
+		fake.settings.role_arn = "arn:aws:iam::123456789012:role/cpi";
+		unsigned times = i < 2 ? fake.settings.max_retries + 1 : 1;
+		for (unsigned n = 0; n < times; n++) {
+			struct fake_answer answer = failures[i];
+			answer.action = "AssumeRole";
+			fake_aws_script(&fake, answer);
+		}
+		assert_int_equal(call_with(&fake, call, &err), -1);
+		assert_int_equal(lookup.asked, 0);
+		assert_int_equal(err.retryable, i < 2);
+		assert_string_equal(err.aws_action, "AssumeRole");
+		assert_non_null(strstr(err.message, "aws.role_arn: role arn:aws:iam::123456789012:role/cpi"));
+		fake_aws_close(&fake);
+	}
+}
+
+static void test_once(void **state)
+{
+	(void)state;
+	struct fake_aws fake;
+
+	fake_aws_open(&fake);
+	fake_aws_script(&fake, (struct fake_answer){ .way = FAKE_REFUSED });
+	assert_int_equal(call_with(&fake, (struct aws_call){ .once = true }, NULL), -1);
+	fake_aws_script(&fake, error_answer(503, "RequestLimitExceeded", "slower"));
+	assert_int_equal(call_with(&fake, (struct aws_call){ .once = true }, NULL), -1);
+	fake_aws_close(&fake);
+}
+
 static void test_retry_after_is_honoured(void **state)
 {
 	(void)state;
@@ -392,21 +544,6 @@ static void test_clock_is_not_blamed_for_wrong_keys(void **state)
 	fake_aws_script(&fake, skewed);
 	assert_int_equal(call_plain(&fake, NULL), -1);
 	fake_aws_close(&fake);
-}
-
-struct lookup {
-	int answer;
-	unsigned asked;
-};
-
-static int settle(void *self, struct error *err)
-{
-	struct lookup *lookup = self;
-
-	lookup->asked++;
-	if (lookup->answer < 0)
-		return error_set(err, ERROR_AWS, "no lookup");
-	return lookup->answer;
 }
 
 static void test_lost_answers_are_looked_up(void **state)
@@ -691,6 +828,10 @@ int main(void)
 		cmocka_unit_test(test_what_does_not_pass_is_an_error),
 		cmocka_unit_test(test_what_cannot_pass_is_not_repeated),
 		cmocka_unit_test(test_throttling_has_its_own_budget),
+		cmocka_unit_test(test_turns_are_shared),
+		cmocka_unit_test(test_turns_end_at_the_deadline),
+		cmocka_unit_test(test_failing_credentials_are_not_retried_here),
+		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_retry_after_is_honoured),
 		cmocka_unit_test(test_created_by_us_may_be_unknown_for_a_while),
 		cmocka_unit_test(test_clock_is_repaired_once),

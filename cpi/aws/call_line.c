@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpi/aws/call_line.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "common/buf.h"
+
+#define MAX_LINE 4096
+
+/* A value in logfmt: quoted where it holds more than plain characters. */
+static void append_value(struct buf *text, const char *name, const char *value, bool quoted)
+{
+	for (const char *c = value; *c != '\0'; c++)
+		quoted = quoted || *c <= ' ' || *c == '"' || *c == '\\' || *c == '=';
+	buf_printf(text, " %s=%s", name, quoted ? "\"" : "");
+	for (const char *c = value; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			buf_char(text, '\\');
+		buf_char(text, (unsigned char)*c < ' ' ? ' ' : *c);
+	}
+	if (quoted)
+		buf_char(text, '"');
+}
+
+static void append_start(struct buf *text, int64_t wall_us)
+{
+	time_t seconds = (time_t)(wall_us / 1000000);
+	struct tm utc;
+	char time_text[32];
+
+	if (gmtime_r(&seconds, &utc) == NULL ||
+	    strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+		snprintf(time_text, sizeof(time_text), "1970-01-01T00:00:00");
+	buf_printf(text, " start=%s.%03dZ", time_text, (int)(wall_us / 1000 % 1000));
+}
+
+void call_line_log(struct log *log, const struct call_line *line)
+{
+	struct buf text CLEANUP_BUF = BUF_INIT(MAX_LINE);
+
+	append_value(&text, "action", line->action, false);
+	append_start(&text, line->start_us);
+	buf_printf(&text, " duration_ms=%lld attempts=%u wait_ms=%lld status=%d", (long long)line->duration_ms,
+		   line->attempts, (long long)line->wait_ms, line->status);
+	append_value(&text, "aws_request_id", line->request_id, false);
+	if (line->throttled > 0 || line->throttle_ms > 0)
+		buf_printf(&text, " throttled=%u throttle_ms=%lld", line->throttled, (long long)line->throttle_ms);
+	if (line->code != NULL)
+		append_value(&text, "code", line->code, false);
+	append_value(&text, "for", line->purpose == NULL ? "" : line->purpose, true);
+	log_info(log, "aws-call%s", buf_text(&text));
+}
