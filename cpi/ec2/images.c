@@ -251,6 +251,8 @@ int image_copy(struct ec2_client *ec2, struct arena *arena, const struct image_c
 	char purpose[192];
 
 	aws_params_init(&params);
+	if (action_check_token("CopyImage", request->client_token, err) != 0)
+		return -1;
 	if (scratch == NULL)
 		return error_nomem(err);
 	aws_params_add(&params, "SourceRegion", request->source_region);

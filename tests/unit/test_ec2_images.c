@@ -214,6 +214,7 @@ static void test_deregister_and_copy(void **state)
 	};
 	const char *id;
 	bool existed;
+	struct error err;
 
 	say(fake, "DeregisterImage", "<DeregisterImageResponse><return>true</return></DeregisterImageResponse>");
 	assert_int_equal(image_deregister(&fake->ec2, IMAGE, &existed, NULL), 0);
@@ -235,6 +236,10 @@ static void test_deregister_and_copy(void **state)
 			    "&TagSpecification.1.Tag.1.Key=request&TagSpecification.1.Tag.1.Value=r-1"
 			    "&TagSpecification.2.ResourceType=snapshot&TagSpecification.2.Tag.1.Key=request&"
 			    "TagSpecification.2.Tag.1.Value=r-1");
+
+	copy.client_token = NULL;
+	assert_int_equal(image_copy(&fake->ec2, arena, &copy, &id, &err), -1);
+	assert_non_null(strstr(err.message, "client token"));
 }
 
 static void test_wait_available(void **state)
