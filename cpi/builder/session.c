@@ -27,6 +27,12 @@
 #define END_MS ((int64_t)10 * 1000)
 #define GRACE_MS ((int64_t)5 * 1000)
 
+/* It asks AWS nothing, and its environment can be read by whoever runs as the same user. */
+static const char *const not_for_onhost[] = {
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", NULL,
+};
+
 struct outgoing {
 	const uint8_t *data;
 	size_t len;
@@ -213,7 +219,7 @@ int builder_session_open(struct builder_session *session, struct runtime *runtim
 	*session = (struct builder_session){ .runtime = runtime };
 	session->process = (struct process){ .in_fd = -1, .out_fd = -1, .err_fd = -1 };
 	onhost_frames_init(&session->frames);
-	if (process_start(argv, &session->process, err) != 0)
+	if (process_start_without(argv, not_for_onhost, &session->process, err) != 0)
 		return -1;
 	if (io_set_nonblocking(session->process.in_fd, err) != 0 || io_set_nonblocking(session->process.out_fd, err) != 0 ||
 	    io_set_nonblocking(session->process.err_fd, err) != 0) {
