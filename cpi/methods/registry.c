@@ -392,3 +392,17 @@ int registry_set_disk(struct call *call, const char *instance_id, const char *di
 		return -1;
 	return put_settings(&registry, instance_id, buf_text(&text), err);
 }
+
+int registry_probe(struct call *call, const char **ret_endpoint, struct error *err)
+{
+	const struct exchange exchange = { "GET", "i-00000000000000000", NULL, "read" };
+	struct http_response response;
+	struct registry registry;
+
+	if (registry_find(call, &registry, err) != 0 || exchange_settings(&registry, &exchange, &response, err) != 0)
+		return -1;
+	if (response.status != 404 && response.status / 100 != 2)
+		return refused(&registry, &exchange, response.status, err);
+	*ret_endpoint = registry.endpoint;
+	return 0;
+}

@@ -23,4 +23,8 @@ int registry_delete(struct call *call, const char *instance_id, struct error *er
 int registry_set_disk(struct call *call, const char *instance_id, const char *disk_cid, const char *hint,
 		      struct error *err);
 
+/* Whether it answers and lets us in: asks for an instance that does not exist. *ret_endpoint: where it is, without
+ * credentials; in the arena. */
+int registry_probe(struct call *call, const char **ret_endpoint, struct error *err);
+
 #endif
