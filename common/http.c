@@ -346,6 +346,7 @@ static int fail(CURL *easy, const struct exchange *exchange, CURLcode result, co
 		.ca_file = exchange->request->ca_file,
 	};
 
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &failure.proxy_status);
 	if (result == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno) == CURLE_OK)
 		failure.os_errno = (int)os_errno;
 	return http_error_set(&failure, err);

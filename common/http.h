@@ -42,7 +42,7 @@ struct http_response {
 
 struct http_transport {
 	/* Any thread may call it at any time. 0 and an answer of any status (in the arena), or -1: ERROR_NETWORK (retryable set unless TLS refused the other
-	 * side, the URL is unusable, or a name is unknown), ERROR_TIMEOUT (retryable), ERROR_CANCELLED, ERROR_TOO_BIG.
+	 * side, or a proxy did, or the URL is unusable), ERROR_TIMEOUT (retryable), ERROR_CANCELLED, ERROR_TOO_BIG.
 	 * A body shorter than its Content-Length is ERROR_NETWORK, never a short answer. */
 	int (*perform)(void *self, const struct http_request *request, const struct cancel *cancel,
 		       struct arena *arena, struct http_response *ret_response, struct error *err);

@@ -3,7 +3,9 @@
 #include "common/http_error.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool says(const char *detail, const char *const words[])
 {
@@ -54,6 +56,68 @@ static int transient(enum error_kind kind, const struct http_failure *failure, c
 	return -1;
 }
 
+/* A resolver may be restarting. A wrong region looks the same, and costs the retries. */
+static int unknown_name(const struct http_failure *failure, struct error *err)
+{
+	error_set(err, ERROR_NETWORK, "cannot reach %s: %s; check the endpoint, the region and this machine's name "
+		  "servers", failure->origin, failure->detail);
+	if (err != NULL)
+		err->retryable = true;
+	return -1;
+}
+
+static int unusable_proxy(const struct http_failure *failure, struct error *err)
+{
+	static const char *const name_words[] = { "Could not resolve", NULL };
+
+	error_set(err, ERROR_NETWORK, "cannot reach %s: the proxy of http_proxy or https_proxy has an unknown name or "
+		  "an unusable URL", failure->origin);
+	if (err != NULL)
+		err->retryable = says(failure->detail, name_words);
+	return -1;
+}
+
+/* It is there, and did not let us through. */
+static int refused_by_proxy(const struct http_failure *failure, struct error *err)
+{
+	const char *advice = failure->proxy_status == 407 ?
+				     "put USER:PASSWORD@ into the URL of http_proxy or https_proxy" :
+				     "have the proxy allow this host and port, or name the host in no_proxy";
+
+	error_set(err, ERROR_NETWORK, "cannot reach %s: the proxy of http_proxy or https_proxy answered with HTTP "
+		  "status %ld; %s", failure->origin, failure->proxy_status, advice);
+	if (err != NULL)
+		err->retryable = failure->proxy_status >= 500 || failure->proxy_status == 429;
+	return -1;
+}
+
+/* The library names whom it could not connect to: where that is not the origin, it is a proxy. */
+static bool was_on_the_way(const struct http_failure *failure)
+{
+	static const char start[] = "Failed to connect to ";
+	const char *host = strstr(failure->origin, "://");
+	const char *port = strrchr(failure->origin, ':');
+	char expected[400];
+
+	if (host == NULL || strncmp(failure->detail, start, strlen(start)) != 0 ||
+	    strstr(failure->detail, " port ") == NULL)
+		return false;
+	host += 3;
+	int brackets = *host == '['; /* of an IPv6 address: the library leaves them out */
+	snprintf(expected, sizeof(expected), "%s%.*s port %s ", start, (int)(port - host) - 2 * brackets,
+		 host + brackets, port + 1);
+	return strncasecmp(failure->detail, expected, strlen(expected)) != 0;
+}
+
+static int broken(const struct http_failure *failure, struct error *err)
+{
+	if (failure->proxy_status >= 400)
+		return refused_by_proxy(failure, err);
+	return transient(ERROR_NETWORK, failure,
+			 was_on_the_way(failure) ? "cannot reach the proxy of http_proxy or https_proxy on the way to" :
+						   "cannot reach", err);
+}
+
 int http_error_set(const struct http_failure *failure, struct error *err)
 {
 	switch (failure->trouble) {
@@ -69,11 +133,9 @@ int http_error_set(const struct http_failure *failure, struct error *err)
 		return error_set(err, ERROR_NETWORK, "not a usable http or https URL: %s; correct the endpoint",
 				 failure->detail);
 	case HTTP_TROUBLE_NAME:
-		return error_set(err, ERROR_NETWORK, "cannot reach %s: %s; check the endpoint, the region and this "
-				 "machine's name servers", failure->origin, failure->detail);
+		return unknown_name(failure, err);
 	case HTTP_TROUBLE_PROXY:
-		return error_set(err, ERROR_NETWORK, "cannot reach %s: the proxy of http_proxy or https_proxy has an "
-				 "unknown name or an unusable URL", failure->origin);
+		return unusable_proxy(failure, err);
 	case HTTP_TROUBLE_TIMEOUT:
 		return transient(ERROR_TIMEOUT, failure, "no answer in time from", err);
 	case HTTP_TROUBLE_UNTRUSTED:
@@ -87,6 +149,6 @@ int http_error_set(const struct http_failure *failure, struct error *err)
 	case HTTP_TROUBLE_NONE:
 	case HTTP_TROUBLE_BROKEN:
 	default:
-		return transient(ERROR_NETWORK, failure, "cannot reach", err);
+		return broken(failure, err);
 	}
 }

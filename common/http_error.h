@@ -27,6 +27,7 @@ struct http_failure {
 	const char *origin;  /* scheme, host and port */
 	const char *detail;  /* the library's words, free of secrets */
 	int os_errno;        /* 0: not known */
+	long proxy_status;   /* what a proxy answered to CONNECT; 0: nothing */
 	size_t max_answer;
 	const char *ca_file; /* NULL: the system's */
 };

@@ -19,6 +19,8 @@
 
 #define MAX_LINE ((size_t)16 * 1024)
 #define MIN_SECRET 4
+#define MIN_BEGINNING 6 /* of a secret that was cut: less of it is no use to anybody */
+#define LONGEST_ESCAPE 6
 /* A reader that stopped reading must not stop us for ever. */
 #define WRITE_WAIT_MS 1000
 
@@ -119,15 +121,23 @@ static int next_byte(const char *text, enum form form, size_t *ret_len)
 	return (unsigned char)text[0];
 }
 
-/* How much of text is the secret in that form; 0 when it does not begin with it. */
+/* Whether a text that was too long ends here, perhaps in the middle of an escape. */
+static bool is_cut(const char *text)
+{
+	const char *mark = *text == '%' || *text == '\\' ? strstr(text, ellipsis) : text;
+
+	return mark != NULL && mark - text <= LONGEST_ESCAPE && strncmp(mark, ellipsis, strlen(ellipsis)) == 0;
+}
+
+/* How much of text is the secret in that form, or the beginning of it where the text was cut; 0 when it is neither. */
 static size_t match(const char *text, const char *secret, enum form form)
 {
 	size_t taken = 0;
 
-	for (; *secret != '\0'; secret++) {
+	for (size_t i = 0; secret[i] != '\0'; i++) {
 		size_t len;
-		if (text[taken] == '\0' || next_byte(text + taken, form, &len) != (unsigned char)*secret)
-			return 0;
+		if (text[taken] == '\0' || next_byte(text + taken, form, &len) != (unsigned char)secret[i])
+			return i >= MIN_BEGINNING && is_cut(text + taken) ? taken : 0;
 		taken += len;
 	}
 	return taken;

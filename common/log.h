@@ -29,7 +29,7 @@ struct log {
 void log_init(struct log *log, int fd, enum log_level level, const struct clock *clock);
 /* Cut to the field's size; characters that would break the form are left out. NULL empties it. */
 void log_set_request_id(struct log *log, const char *request_id);
-/* From now on the text is written as <redacted> wherever it would appear. The caller keeps it alive as long as the log.
+/* From now on the text is written as <redacted> wherever it would appear, and so is the beginning of it before "…". The caller keeps it alive as long as the log.
  * Texts under 4 characters and NULL are ignored: they would black out innocent words. */
 void log_add_secret(struct log *log, const char *secret);
 /* Forgets the secrets whose texts are in that arena: before it is freed. */

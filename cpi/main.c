@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <strings.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 #include "cpi/command_line.h"
 #include "cpi/serve.h"
 #include "cpi/setup.h"
+#include "cpi/timeline/timeline.h"
 
 #define EXIT_USAGE 2
 /* The tree of the largest request, one-digit numbers only, takes over a hundred bytes for each of them. */
@@ -70,6 +74,10 @@ static void forbid_core_dumps(void)
 	struct rlimit none = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &none);
+#ifdef __linux__
+	/* a program that takes dumps (a pipe in core_pattern) gets them in spite of the limit; nor may a debugger come */
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 /* A person reads what check and sweep print; the log is for when something is wrong. */
@@ -183,6 +191,24 @@ static int run(const struct command_line *line, struct error *err)
 	return line->command == COMMAND_SERVE ? run_serve(&setup, line) : run_command(&setup, line);
 }
 
+/* Without the signals' handlers: nothing has to be taken back, and a pager that is left ends the drawing too. */
+static int run_timeline(const struct command_line *line)
+{
+	struct timeline_options timeline = {
+		.path = line->log,
+		.only_id = line->request_id,
+		.slowest = line->slowest,
+		.svg = line->svg,
+		.json = line->json,
+	};
+	struct error err;
+
+	if (timeline_run(&timeline, &err) == 0)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "cpi: %s\n", err.message);
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -196,6 +222,8 @@ int main(int argc, char **argv)
 		return say(STDOUT_FILENO, command_line_help());
 	if (line.command == COMMAND_VERSION)
 		return say(STDOUT_FILENO, "cpi " CPI_VERSION "\n");
+	if (line.command == COMMAND_TIMELINE)
+		return run_timeline(&line);
 	int status = run(&line, &err);
 	if (status >= 0)
 		return status;

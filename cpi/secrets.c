@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/json_write.h"
 #include "common/url.h"
@@ -17,12 +18,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* --- what is secret by its name --- */
-
-void secrets_of_environment(struct log *log)
-{
-	log_add_secret(log, getenv("AWS_SECRET_ACCESS_KEY"));
-	log_add_secret(log, getenv("AWS_SESSION_TOKEN"));
-}
 
 static bool is_one_of(const char *text, const char *const *list, size_t count)
 {
@@ -82,6 +77,36 @@ static int add_url_password(struct log *log, const char *text, struct arena *are
 	log_add_secret(log, written);
 	if (strcmp(written, meant) != 0)
 		log_add_secret(log, meant);
+	return 0;
+}
+
+/* A proxy is one without its scheme, too. */
+static bool is_proxy(const char *variable)
+{
+	const char *end = strchr(variable, '=');
+
+	return end != NULL && end - variable >= 6 && strncasecmp(end - 6, "_proxy", 6) == 0;
+}
+
+int secrets_of_environment(struct log *log, struct arena *arena, struct error *err)
+{
+	static const char *const names[] = { "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+					     "AWS_CONTAINER_AUTHORIZATION_TOKEN" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		log_add_secret(log, getenv(names[i]));
+	for (char **variable = environ; variable != NULL && *variable != NULL; variable++) {
+		const char *value = strchr(*variable, '=');
+		if (value == NULL || strchr(value, '@') == NULL)
+			continue;
+		value++;
+		if (is_proxy(*variable) && strstr(value, "://") == NULL)
+			value = arena_printf(arena, "http://%s", value);
+		if (value == NULL)
+			return error_nomem(err);
+		if (add_url_password(log, value, arena, err) != 0)
+			return -1;
+	}
 	return 0;
 }
 

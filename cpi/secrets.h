@@ -19,8 +19,8 @@
 #include "common/log.h"
 #include "cpi/rpc/request.h"
 
-/* The environment's AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. */
-void secrets_of_environment(struct log *log);
+/* The environment's keys and tokens for AWS, and the password of every URL in it: of proxies, of endpoints. */
+int secrets_of_environment(struct log *log, struct arena *arena, struct error *err);
 /* By names and URLs alone. NULL is fine. The tree and the arena must outlive the log, here and below. */
 int secrets_of_json(struct log *log, const struct json *value, struct arena *arena, struct error *err);
 /* The configuration's root, NULL where there is none. */

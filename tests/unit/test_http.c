@@ -215,15 +215,16 @@ static void unusable_urls(void **state)
 	}
 }
 
-/* .invalid never resolves (RFC 6761). */
+/* .invalid never resolves (RFC 6761). A resolver that is just being restarted looks the same. */
 static void unknown_name(void **state)
 {
 	struct fixture *fixture = *state;
 
 	assert_int_equal(get(fixture, "http://user:hush@no-such-host.invalid/"), -1);
 	assert_int_equal(fixture->err.kind, ERROR_NETWORK);
-	assert_false(fixture->err.retryable);
+	assert_true(fixture->err.retryable);
 	assert_non_null(strstr(fixture->err.message, "http://no-such-host.invalid:80"));
+	assert_non_null(strstr(fixture->err.message, "name servers"));
 	assert_null(strstr(fixture->err.message, "hush"));
 }
 
@@ -489,6 +490,45 @@ static void proxies(void **state)
 	http_server_stop(server);
 }
 
+/* Nobody is there; and one who does not let us through, with CONNECT as well as without. */
+static void proxies_in_the_way(void **state)
+{
+	static const struct {
+		const char *answer;
+		const char *words;
+		bool retryable;
+	} rows[] = {
+		{ "HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n", "status 407; put USER:PASSWORD@", false },
+		{ "HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n", "status 403; have the proxy allow", false },
+		{ "HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "status 429", true },
+		{ "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", "status 503", true },
+	};
+	struct fixture *fixture = *state;
+
+	setenv("http_proxy", "http://user:hush@127.0.0.1:1", 1);
+	static const char *const origins[] = { "http://127.0.0.1:2/", "http://[::1]:1/", "http://127.0.0.2:1/" };
+	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+		assert_int_equal(get(fixture, origins[i]), -1);
+		assert_true(fixture->err.retryable);
+		assert_non_null(strstr(fixture->err.message, "cannot reach the proxy of http_proxy or https_proxy"));
+		assert_null(strstr(fixture->err.message, "hush"));
+	}
+	unsetenv("http_proxy");
+	assert_int_equal(get(fixture, "http://[::1]:1/"), -1);
+	assert_null(strstr(fixture->err.message, "proxy"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_server *server = http_server_start(say, (void *)(uintptr_t)rows[i].answer);
+		setenv("https_proxy", http_server_url(server, ""), 1);
+		assert_int_equal(get(fixture, "https://127.0.0.1:1/"), -1);
+		unsetenv("https_proxy");
+		http_server_stop(server);
+		assert_int_equal(fixture->err.kind, ERROR_NETWORK);
+		assert_int_equal(fixture->err.retryable, rows[i].retryable);
+		if (strstr(fixture->err.message, rows[i].words) == NULL)
+			fail_msg("%s", fixture->err.message);
+	}
+}
+
 /* A proxy's password stands in its URL, and curl would quote it. */
 static void a_bad_proxy_is_not_quoted(void **state)
 {
@@ -686,6 +726,7 @@ int main(void)
 		TEST(line_breaks_in_headers),
 		TEST(a_lost_answer_is_not_repeated),
 		TEST(proxies),
+		TEST(proxies_in_the_way),
 		TEST(a_bad_proxy_is_not_quoted),
 		TEST(several_at_the_same_time),
 		TEST(several_servers),

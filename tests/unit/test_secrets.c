@@ -228,15 +228,34 @@ static void test_too_many(void **state)
 
 static void test_environment(void **state)
 {
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
 	struct log log;
+	struct error err;
 
 	(void)state;
+	clearenv();
 	log_init(&log, -1, LOG_LEVEL_INFO, NULL);
+	assert_int_equal(secrets_of_environment(&log, arena, &err), 0);
+	assert_int_equal(log.n_secrets, 0);
 	setenv("AWS_SECRET_ACCESS_KEY", "from-env", 1);
-	unsetenv("AWS_SESSION_TOKEN");
-	secrets_of_environment(&log);
-	assert_int_equal(log.n_secrets, 1);
-	assert_true(is_secret(&log, "from-env"));
+	setenv("AWS_SESSION_TOKEN", "of-session", 1);
+	setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "of-container", 1);
+	setenv("https_proxy", "http://me:of%20proxy@10.0.0.1:3128", 1);
+	setenv("ALL_PROXY", "me:schemeless@10.0.0.1:3128", 1);
+	setenv("AWS_ENDPOINT_URL_STS", "https://u:of-endpoint@sts.example.com/", 1);
+	setenv("MAIL", "me:hello@example.com", 1);
+	setenv("no_proxy", "localhost", 1);
+	setenv("EMPTY", "", 1);
+	assert_int_equal(secrets_of_environment(&log, arena, &err), 0);
+	static const char *const secret[] = { "from-env", "of-session", "of-container", "of%20proxy", "of proxy",
+					      "schemeless", "of-endpoint" };
+	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+		assert_true(is_secret(&log, secret[i]));
+	assert_int_equal(log.n_secrets, sizeof(secret) / sizeof(secret[0]));
+	CLEANUP_ARENA struct arena *small = arena_new(8);
+	assert_int_equal(secrets_of_environment(&log, small, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOMEM);
+	clearenv();
 }
 
 static void test_nothing(void **state)
