@@ -5,8 +5,9 @@ import datetime
 import json
 import os
 import random
+import re
 import subprocess
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import botocore.auth
 import pytest
@@ -19,7 +20,8 @@ DRIVER = os.path.join(os.environ.get("BUILD_DIR", "build"), "tests", "sign_drive
 WORDS = ["", "a", "vol-0123", "Größe", "名前", "a b", "x/y", "50%", "-_.~", "+&=;", "'\"<>", "é", "z" * 300, "*!()",
          "@:,$"]
 SERVICES = ["ec2", "sts", "elasticloadbalancing", "ebs", "service"]
-REGIONS = ["us-east-1", "eu-west-3", "cn-north-1", "us-gov-west-1"]
+REGIONS = ["us-east-1", "eu-west-3", "cn-north-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"]
+METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
 
 
 def random_path(rng):
@@ -56,7 +58,7 @@ def random_request(rng):
     body = rng.choice([b"", b"Action=DescribeVolumes&Version=2016-11-15", bytes(range(256)),
                        rng.randbytes(rng.randrange(5000))])
     request = {
-        "method": rng.choice(["GET", "POST", "PUT", "DELETE"]),
+        "method": rng.choice(METHODS),
         "path": random_path(rng),
         "query": random_query(rng),
         "headers": [["Host", host]] + random_headers(rng),
@@ -97,9 +99,65 @@ def signed_by_us(requests):
     return done.stdout.splitlines()
 
 
-def test_thousand_requests(monkeypatch):
+def thousand_requests():
+    """The same ones each time."""
     rng = random.Random(20150830)
-    requests = [random_request(rng) for _ in range(REQUESTS)]
+    return [random_request(rng) for _ in range(REQUESTS)]
+
+
+def pairs_of(request):
+    return [pair.partition("=") for pair in request["query"].split("&") if pair]
+
+
+def repeats(names):
+    return len(set(names)) < len(names)
+
+
+def is_ascii(text):
+    return all(ord(c) < 128 for c in text)
+
+
+ASPECTS = {
+    **{f"method {m}": lambda r, m=m: r["method"] == m for m in METHODS},
+    **{f"service {s}": lambda r, s=s: r["service"] == s for s in SERVICES},
+    **{f"region {g}": lambda r, g=g: r["region"] == g for g in REGIONS},
+    "the root": lambda r: r["path"] == "/",
+    "a path that ends in a slash": lambda r: r["path"].endswith("x/") or r["path"].endswith("snapshots/"),
+    "empty segments": lambda r: "//" in r["path"],
+    "dot segments": lambda r: re.search(r"/\./", r["path"]),
+    "dots that lead up": lambda r: re.search(r"[^/.]/\.\./", r["path"]),
+    "dots above the root": lambda r: r["path"].startswith("/../"),
+    "UTF-8 in the path": lambda r: not is_ascii(unquote(r["path"])),
+    "no query": lambda r: not r["query"],
+    "a value that is empty": lambda r: any(equals and not value for _, equals, value in pairs_of(r)),
+    "a name without a value": lambda r: any(not equals for _, equals, _ in pairs_of(r)),
+    "a name repeated": lambda r: repeats([name for name, _, _ in pairs_of(r)]),
+    "a name repeated with the same value": lambda r: repeats(pairs_of(r)),
+    "UTF-8 in the query": lambda r: not is_ascii(unquote(r["query"])),
+    "a header that is empty": lambda r: any(not value for _, value in r["headers"]),
+    "a header of blanks": lambda r: any(value and not value.strip() for _, value in r["headers"]),
+    "blanks around": lambda r: any(value.strip() and value != value.strip() for _, value in r["headers"]),
+    "blanks within": lambda r: any(re.search(r"\S(\s{2,}|\t)\S", value) for _, value in r["headers"]),
+    "a header repeated": lambda r: repeats([name for name, _ in r["headers"]]),
+    "a header repeated in other letters": lambda r: {"X-Custom", "x-custom"} <= {name for name, _ in r["headers"]},
+    "UTF-8 in a header": lambda r: not is_ascii("".join(value for _, value in r["headers"])),
+    "no body": lambda r: not r["body_hex"],
+    "a body": lambda r: r["body_hex"],
+    "a session token": lambda r: "session_token" in r,
+    "no session token": lambda r: "session_token" not in r,
+    "an unsigned payload": lambda r: "payload_sha256" in r and r["body_hex"],
+}
+
+
+def test_the_requests_are_odd_enough():
+    """What they must hold is in a good many of them."""
+    requests = thousand_requests()
+    counts = {aspect: sum(bool(holds(r)) for r in requests) for aspect, holds in ASPECTS.items()}
+    assert not {aspect: n for aspect, n in counts.items() if n < 10}
+
+
+def test_thousand_requests(monkeypatch):
+    requests = thousand_requests()
     ours = signed_by_us(requests)
     assert len(ours) == len(requests)
     for request, authorization in zip(requests, ours):
