@@ -5,6 +5,7 @@
 
 #define ALL_COMMANDS (~0U)
 #define ONLY(command) (1U << (command))
+#define ALL_BUT(command) (ALL_COMMANDS & ~ONLY(command))
 
 struct command_name {
 	const char *name;
@@ -14,6 +15,7 @@ struct command_name {
 static const struct command_name commands[] = {
 	{ "check", COMMAND_CHECK },
 	{ "sweep", COMMAND_SWEEP },
+	{ "timeline", COMMAND_TIMELINE },
 	{ "help", COMMAND_HELP },
 	{ "version", COMMAND_VERSION },
 };
@@ -27,11 +29,14 @@ struct option_name {
 };
 
 static const struct option_name option_names[] = {
-	{ "--config", ALL_COMMANDS, 0, offsetof(struct command_line, config) },
-	{ "--json", ONLY(COMMAND_CHECK), offsetof(struct command_line, json), 0 },
+	{ "--config", ALL_BUT(COMMAND_TIMELINE), 0, offsetof(struct command_line, config) },
+	{ "--json", ONLY(COMMAND_CHECK) | ONLY(COMMAND_TIMELINE), offsetof(struct command_line, json), 0 },
 	{ "--delete", ONLY(COMMAND_SWEEP), offsetof(struct command_line, delete), 0 },
 	{ "--by-tag", ONLY(COMMAND_SWEEP), offsetof(struct command_line, by_tag), 0 },
 	{ "--director", ONLY(COMMAND_SWEEP), 0, offsetof(struct command_line, director_uuid) },
+	{ "--svg", ONLY(COMMAND_TIMELINE), offsetof(struct command_line, svg), 0 },
+	{ "--request", ONLY(COMMAND_TIMELINE), 0, offsetof(struct command_line, request_id) },
+	{ "--slowest", ONLY(COMMAND_TIMELINE), 0, offsetof(struct command_line, slowest) },
 };
 
 static const char help[] =
@@ -41,6 +46,8 @@ static const char help[] =
 	"       cpi check [CONFIG] [--json] is the configuration right, and does AWS take it?\n"
 	"       cpi sweep [CONFIG] [--delete] [--by-tag --director UUID] [ID...]\n"
 	"                                   list, or delete, what calls that were killed have left in the account\n"
+	"       cpi timeline [FILE] [--svg | --json] [--request ID] [--slowest N]\n"
+	"                                   draw where the time went, from a log: bosh task 12 --cpi | cpi timeline\n"
 	"       cpi help, cpi version       also --help, --version\n"
 	"\n"
 	"CONFIG is the cpi.json that a BOSH release writes; --config CONFIG says the same, for every command. Without it,\n"
@@ -129,11 +136,15 @@ static enum command command_of(const char *word)
 	return COMMAND_SERVE;
 }
 
-/* What is left after the command's own word: CONFIG, and for sweep ids. */
+/* What is left after the command's own word: CONFIG, and for sweep ids; timeline's log. */
 static int take_positional(char **argv, int at, int count, struct command_line *line, struct error *err)
 {
-	if (at <= count && line->config == NULL)
+	if (line->command == COMMAND_TIMELINE) {
+		if (at <= count)
+			line->log = argv[at++];
+	} else if (at <= count && line->config == NULL) {
 		line->config = argv[at++];
+	}
 	if (line->command == COMMAND_SWEEP) {
 		line->ids = (const char *const *)&argv[at];
 		line->n_ids = (size_t)(count - at + 1);

@@ -12,6 +12,7 @@ enum command {
 	COMMAND_SERVE, /* a request on standard input */
 	COMMAND_CHECK,
 	COMMAND_SWEEP,
+	COMMAND_TIMELINE,
 	COMMAND_HELP,
 	COMMAND_VERSION,
 };
@@ -23,9 +24,13 @@ struct command_line {
 	const char *director_uuid; /* sweep --director */
 	const char *const *ids;    /* sweep's, behind CONFIG; into argv */
 	size_t n_ids;
-	bool json;    /* check --json */
+	const char *log;           /* timeline's FILE; NULL: none given */
+	const char *request_id;    /* timeline --request */
+	const char *slowest;       /* timeline --slowest */
+	bool json;    /* check --json, timeline --json */
 	bool delete;  /* sweep --delete */
 	bool by_tag;  /* sweep --by-tag */
+	bool svg;     /* timeline --svg */
 };
 
 /* Reserved words win over a configuration of that name (./check is the file). Options may stand anywhere before "--".

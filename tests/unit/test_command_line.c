@@ -48,6 +48,9 @@ static void test_accepted(void **state)
 		{ "--json check cpi.json", COMMAND_CHECK, "cpi.json" },
 		{ "--config cpi.json check", COMMAND_CHECK, "cpi.json" },
 		{ "sweep cpi.json", COMMAND_SWEEP, "cpi.json" },
+		{ "timeline", COMMAND_TIMELINE, NULL },
+		{ "timeline log --svg", COMMAND_TIMELINE, NULL },
+		{ "./timeline", COMMAND_SERVE, "./timeline" },
 		{ "-- -odd.json", COMMAND_SERVE, "-odd.json" },
 		{ "--help", COMMAND_HELP, NULL },
 		{ "check cpi.json --help", COMMAND_HELP, NULL },
@@ -87,6 +90,11 @@ static void test_refused(void **state)
 		{ "check --json=yes", "takes no value" },
 		{ "cpi.json --json", "--json does not go with this command" },
 		{ "check --delete", "--delete does not go" },
+		{ "check --svg", "--svg does not go" },
+		{ "sweep a.json --slowest 3", "--slowest does not go" },
+		{ "timeline --config a.json", "--config does not go" },
+		{ "timeline --request", "needs a value" },
+		{ "timeline a.log b.log", "b.log" },
 		{ "sweep a.json --by-tag", "go together" },
 		{ "sweep a.json --director x", "go together" },
 	};
@@ -127,11 +135,33 @@ static void test_sweep(void **state)
 	assert_string_equal(got.ids[0], "vol-1");
 }
 
+static void test_timeline(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "timeline --request cpi-1 --slowest=7 --json -";
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_string_equal(got.log, "-");
+	assert_string_equal(got.request_id, "cpi-1");
+	assert_string_equal(got.slowest, "7");
+	assert_true(got.json);
+	assert_false(got.svg);
+
+	char without[] = "timeline --svg";
+	assert_int_equal(parse(without, &got, &err), 0);
+	assert_null(got.log);
+	assert_null(got.request_id);
+	assert_true(got.svg);
+}
+
 static void test_help_names_the_commands(void **state)
 {
 	(void)state;
 	assert_non_null(strstr(command_line_help(), "cpi check"));
 	assert_non_null(strstr(command_line_help(), "cpi sweep"));
+	assert_non_null(strstr(command_line_help(), "cpi timeline"));
 	assert_non_null(strstr(command_line_help(), "standard input"));
 }
 
@@ -141,6 +171,7 @@ int main(void)
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_timeline),
 		cmocka_unit_test(test_help_names_the_commands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
