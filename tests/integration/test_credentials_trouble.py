@@ -6,7 +6,7 @@ import re
 import stat
 
 import pytest
-from conftest import run_cpi
+from conftest import request_bytes, run_cpi, start_cpi, wait_until
 from credentials_kit import SOURCES, iso
 
 def secrets(machine):
@@ -515,14 +515,19 @@ def test_a_source_that_breaks_in_a_long_wait(machine, source, action):
     getattr(machine, source)()
     machine.write()
     lab = machine.lab
-    lab.sessions(lasts=2)
     lab.states(volume={"available": {"never": True}})
     lab.faults(error(500, "InternalFailure", action, skip=1))
     lab.forget_calls()
-    result = run_cpi(lab, {"method": "create_disk", "arguments": [1024, {"availability_zone": "us-east-1a"}]},
-                     machine.cpi_config(max_retries=1), env=machine.env)
-    volume, = [v["VolumeId"] for v in lab.ec2.describe_volumes()["Volumes"] if v["State"] == "creating"]
+    process = start_cpi(lab, machine.cpi_config(max_retries=1), machine.env)
+    process.stdin.write(request_bytes({"method": "create_disk", "arguments": [1024, {"availability_zone": "us-east-1a"}]}))
+    process.stdin.close()
+    wait_until(lambda: lab.calls("DescribeVolumes"), 60)
+    lab.control("sessions/expire", "POST", {})
+    out, err = process.stdout.read().decode(), process.stderr.read().decode()
+    process.wait(60)
+    message = json.loads(out)["error"]["message"]
+    volume = re.search(r"left behind: volume (vol-[0-9a-f]+)", err)
+    assert volume, out + err
     lab.reset()
-    lab.ec2.delete_volume(VolumeId=volume)
-    assert action in result.json["error"]["message"] and volume in result.json["error"]["message"], result.stdout
-    assert f"left behind: volume {volume}" in result.stderr
+    lab.ec2.delete_volume(VolumeId=volume[1])
+    assert action in message and volume[1] in message, message
