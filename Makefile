@@ -125,6 +125,11 @@ $(BUILD)/tests/sign_driver: $(BUILD)/obj/tests/tools/sign_driver.o $(BUILD)/libc
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
+# the same for profiles and endpoints
+$(BUILD)/tests/aws_driver: $(BUILD)/obj/tests/tools/aws_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+
 VENV := build/venv
 $(VENV)/done: tests/lab/requirements.txt
 	@echo "installing the Python packages of $< under $(VENV)"
@@ -158,7 +163,7 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3
-integration: all $(VENV)/done $(BUILD)/tests/sign_driver ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
 
@@ -186,7 +191,7 @@ valgrind: all ## unit tests and one whole create_stemcell under valgrind
 
 BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
-bench: ## measure: image to device against tar | dd, and what cpi info costs; writes build/bench.json
+bench: ## measure: image to device, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo
 	@$(AGAIN) all venv
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
