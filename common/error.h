@@ -44,6 +44,7 @@ enum error_kind {
 struct error {
 	enum error_kind kind;
 	bool retryable;       /* the same call may succeed later */
+	bool not_done;        /* of a call to AWS: each of its attempts was refused, so that it has certainly changed nothing */
 	int http_status;      /* 0 where no HTTP answer came */
 	char message[2048];   /* for people; never holds a secret; cut with "…" when too long */
 	char aws_code[96];    /* AWS's error code, else "" */

@@ -311,7 +311,7 @@ static int repeat(struct calling *calling, const struct xml_node **ret_root, str
 			return give_up(calling, failure);
 		enum retry_class class = retry_classify(failure);
 		bool turn_is_known = note_outcome(calling, class);
-		if (retry_outcome_unknown(failure))
+		if (failure->kind != ERROR_AWS || retry_outcome_unknown(failure))
 			calling->outcome_open = true;
 		if (repair(calling, class, failure))
 			continue;
@@ -389,6 +389,7 @@ int aws_call(struct aws_client *client, const struct aws_call *call, struct aren
 	int result = repeat(&calling, &root, &failure);
 	log_call(&calling, start_us, clock->monotonic_ms(clock->self) - start_ms, result == 0 ? NULL : &failure);
 	if (result != 0) {
+		failure.not_done = !calling.outcome_open;
 		explain_denial(&calling, &failure);
 		if (err != NULL)
 			*err = failure;

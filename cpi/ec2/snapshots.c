@@ -65,6 +65,7 @@ struct lost_snapshot {
 	struct ec2_client *ec2;
 	struct arena *arena;
 	const struct ec2_tag *unique_tag;
+	bool asked;
 	struct snapshot *found;
 };
 
@@ -75,6 +76,7 @@ static int settle_snapshot(void *self, struct error *err)
 	struct snapshot *snapshots;
 	size_t count;
 
+	lost->asked = true;
 	snprintf(name, sizeof(name), "tag:%s", lost->unique_tag->key);
 	struct ec2_filter filter = { .name = name, .values = &lost->unique_tag->value, .n_values = 1 };
 	if (snapshot_describe(lost->ec2, lost->arena, NO_IDS, (struct ec2_filters){ &filter, 1 }, &snapshots, &count,
@@ -115,7 +117,7 @@ int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *vol
 		return 0;
 	}
 	struct fields fields = { .arena = arena, .node = root };
-	struct snapshot snapshot = { 0 };
+	struct snapshot snapshot = { .maybe_twice = lost.asked };
 	read_snapshot(&fields, &snapshot);
 	if (fields_check(&fields, call.action, err) != 0)
 		return -1;

@@ -15,11 +15,13 @@ struct snapshot {
 	const char *description;
 	uint64_t volume_size_gib;
 	bool encrypted;
+	bool maybe_twice; /* by snapshot_create alone: an answer was lost, and EC2 did not show yet whether it had made one */
 	struct ec2_tags tags;
 };
 
 /* EC2 takes no client token here: after a lost answer the snapshot is looked up by the tag unique_tag (one of tags,
- * whose value no other snapshot of the account has) before the call is made again. */
+ * whose value no other snapshot of the account has) before the call is made again. What EC2 does not show in that moment
+ * is made twice; see maybe_twice. */
 int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *volume_id, const char *description,
 		    struct ec2_tags tags, const struct ec2_tag *unique_tag, struct snapshot *ret_snapshot,
 		    struct error *err);

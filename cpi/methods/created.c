@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tags of things that are created, and the judgement whether a failed call may have created its thing all the same. */
+/* Tags of things that are created, and snapshots, which EC2 takes no client token for. */
 #include "cpi/methods/created.h"
 
 #include <string.h>
 
+#include "common/log.h"
+#include "cpi/ec2/snapshots.h"
 #include "cpi/ec2/tags.h"
+#include "cpi/methods/leftover.h"
 
 static void put(struct ec2_tag *tags, size_t *count, struct ec2_tag tag)
 {
@@ -49,27 +52,59 @@ int created_tags(struct arena *arena, struct ec2_tags tags, const struct undo_st
 	return created_merge(arena, lists, 2, ret_tags, err);
 }
 
-/* Refusals that may be the answer to a repetition, after the answer to the call that took effect was lost. */
-static bool says_nothing(const char *code)
-{
-	static const char *const codes[] = {
-		"IdempotentParameterMismatch", "InvalidAMIName.Duplicate", "RequestExpired",
-		"RequestLimitExceeded",	       "AuthFailure",		   "SignatureDoesNotMatch",
-	};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(code, codes[i]) == 0)
-			return true;
-	return false;
-}
-
-bool created_refused(const struct error *err)
-{
-	return err->kind == ERROR_AWS && err->http_status >= 400 && err->http_status < 500 && !says_nothing(err->aws_code);
-}
-
 void created_not(struct undo *undo, const struct undo_step *step, const struct error *err)
 {
-	if (created_refused(err))
+	if (err->not_done)
 		undo_forget(undo, step);
+}
+
+/* EC2 shows what it makes a moment late, so that an answer was lost and the snapshot made again: by now it shows both. */
+static void remove_twin(struct call *call, const struct undo_step *step, const char *snapshot_id)
+{
+	struct leftover *found;
+	size_t count;
+	struct error why;
+
+	if (leftover_find(call->ec2, call->arena, UNDO_SNAPSHOT, NULL, step->tag.value, &found, &count, &why) != 0) {
+		log_warn(call->runtime->log, "snapshot %s may have been made twice, and that cannot be looked up: %s. Look for "
+			 "others with the tag " LEFTOVER_TAG " = %s", snapshot_id, why.message, step->tag.value);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(found[i].id, snapshot_id) == 0)
+			continue;
+		if (leftover_remove(call->ec2, UNDO_SNAPSHOT, found[i].id, false, &why) != 0)
+			log_warn(call->runtime->log, "snapshot %s was made twice, and the other one, %s, cannot be deleted: %s",
+				 snapshot_id, found[i].id, why.message);
+		else
+			log_info(call->runtime->log, "snapshot %s was made twice: deleted %s", snapshot_id, found[i].id);
+	}
+}
+
+int created_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
+		     const char **ret_snapshot_id, struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+	struct snapshot snapshot;
+	struct undo_step step;
+	struct ec2_tags all;
+
+	if (undo_intend(call->undo, UNDO_SNAPSHOT, &step, err) != 0 ||
+	    created_tags(call->arena, tags, &step, &all, err) != 0)
+		return -1;
+	if (snapshot_create(call->ec2, call->arena, volume_id, description, all, &step.tag, &snapshot, err) != 0) {
+		created_not(call->undo, &step, err);
+		return error_prefix(err, "cannot take a snapshot of volume %s", volume_id);
+	}
+	if (!snapshot.maybe_twice) /* else undo finds both by the tag */
+		undo_created(call->undo, &step, snapshot.id);
+	log_info(call->runtime->log, "taking snapshot %s of volume %s", snapshot.id, volume_id);
+	if (snapshot_wait_completed(call->ec2, snapshot.id, &wait, err) != 0)
+		return -1;
+	if (snapshot.maybe_twice) {
+		remove_twin(call, &step, snapshot.id);
+		undo_created(call->undo, &step, snapshot.id);
+	}
+	*ret_snapshot_id = snapshot.id;
+	return 0;
 }

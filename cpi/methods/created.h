@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/error.h"
 #include "cpi/ec2/client.h"
+#include "cpi/methods/call.h"
 #include "cpi/methods/undo.h"
 
 /* The tags, cut to EC2's limits, with the step's own last: nothing overrides it. */
@@ -16,10 +17,12 @@ int created_tags(struct arena *arena, struct ec2_tags tags, const struct undo_st
 /* Several lists as one: of a repeated key the last counts, in the place of the first. */
 int created_merge(struct arena *arena, const struct ec2_tags *lists, size_t n_lists, struct ec2_tags *ret_tags,
 		  struct error *err);
-/* Whether EC2 refused the call, so that it certainly changed nothing: false for a lost answer, and for what may be the
- * answer to a repetition after the call took effect. */
-bool created_refused(const struct error *err);
-/* The creating call failed with err: forgets the step where EC2 refused it, and keeps it where the answer was lost. */
+/* The creating call failed with err: forgets the step where EC2 refused it, and keeps it where an answer was lost. */
 void created_not(struct undo *undo, const struct undo_step *step, const struct error *err);
+
+/* A step of its own: a completed snapshot of a volume, one alone whatever happened on the way. The id is in the call's
+ * arena. */
+int created_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
+		     const char **ret_snapshot_id, struct error *err);
 
 #endif

@@ -10,11 +10,11 @@
 #include "cpi/ec2/volumes.h"
 #include "cpi/ec2/wait.h"
 #include "cpi/methods/block_devices.h"
-#include "cpi/methods/created.h"
 #include "cpi/methods/device_names.h"
 #include "cpi/methods/found.h"
 #include "cpi/methods/instance_facts.h"
 #include "cpi/methods/registry.h"
+#include "cpi/methods/undo.h"
 
 #define IN_USE_LIMIT_MS ((int64_t)10 * 60 * 1000)
 #define MAX_WRONG_STATES 15 /* tries */
@@ -106,7 +106,7 @@ static int attach_somewhere(struct attachment *attachment, struct error *err)
 			return 0;
 		}
 		/* VolumeInUse may be the answer to a repetition */
-		attachment->unsure = !created_refused(err) || is_in_use(err);
+		attachment->unsure = !err->not_done || is_in_use(err);
 		if (!device_names_lost(err))
 			return explain(attachment, err);
 		log_info(attachment->call->runtime->log, "'%s' on '%s' is taken", attachment->name, attachment->vm_cid);

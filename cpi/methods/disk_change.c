@@ -8,7 +8,6 @@
 #include "cpi/ec2/tags.h"
 #include "cpi/ec2/volume_modifications.h"
 #include "cpi/ec2/volumes.h"
-#include "cpi/methods/created.h"
 #include "cpi/methods/disk_types.h"
 #include "cpi/methods/found.h"
 
@@ -33,7 +32,7 @@ static int check_kind(const char *disk_cid, const struct volume *volume, uint64_
 /* The modification itself was refused: not a look-up after its answer was lost, nor a call that may have been heard. */
 static bool is_refused(const struct error *err)
 {
-	return strcmp(err->aws_action, "ModifyVolume") == 0 && created_refused(err);
+	return strcmp(err->aws_action, "ModifyVolume") == 0 && err->not_done;
 }
 
 static int wait_changed(struct call *call, const char *disk_cid, struct error *err)

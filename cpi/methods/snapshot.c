@@ -83,30 +83,15 @@ int snapshot_label(struct arena *arena, struct ec2_tags metadata, const char *de
 int snapshot_take(struct call *call, const char *disk_cid, struct ec2_tags metadata, const char **ret_snapshot_cid,
 		  struct error *err)
 {
-	const struct wait_options wait = { .just_created = true };
 	struct snapshot_labels labels;
-	struct snapshot snapshot;
-	struct undo_step step;
 	struct volume volume;
-	struct ec2_tags tags;
 
 	if (found_disk(call, disk_cid, &volume, err) != 0)
 		return -1;
 	const char *device = volume.n_attachments > 0 ? volume.attachments[0].device : NULL;
-	if (snapshot_label(call->arena, metadata, device, &labels, err) != 0 ||
-	    undo_intend(call->undo, UNDO_SNAPSHOT, &step, err) != 0 ||
-	    created_tags(call->arena, labels.tags, &step, &tags, err) != 0)
+	if (snapshot_label(call->arena, metadata, device, &labels, err) != 0)
 		return -1;
-	if (snapshot_create(call->ec2, call->arena, disk_cid, labels.description, tags, &step.tag, &snapshot, err) != 0) {
-		created_not(call->undo, &step, err);
-		return error_prefix(err, "cannot take a snapshot of disk '%s'", disk_cid);
-	}
-	undo_created(call->undo, &step, snapshot.id);
-	log_info(call->runtime->log, "taking snapshot '%s' of disk '%s'", snapshot.id, disk_cid);
-	if (snapshot_wait_completed(call->ec2, snapshot.id, &wait, err) != 0)
-		return -1;
-	*ret_snapshot_cid = snapshot.id;
-	return 0;
+	return created_snapshot(call, disk_cid, labels.description, labels.tags, ret_snapshot_cid, err);
 }
 
 int snapshot_discard(struct call *call, const char *snapshot_cid, struct error *err)

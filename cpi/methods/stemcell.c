@@ -64,29 +64,6 @@ static int find_instance(struct call *call, const char *id, struct instance *ret
 	return 0;
 }
 
-static int take_snapshot(struct call *call, const struct stemcell_plan *plan, const struct build_volume *volume,
-			 const char **ret_snapshot_id, struct error *err)
-{
-	const struct wait_options wait = { .just_created = true };
-	struct undo_step step;
-	struct ec2_tags tags;
-	struct snapshot snapshot;
-
-	if (undo_intend(call->undo, UNDO_SNAPSHOT, &step, err) != 0 ||
-	    created_tags(call->arena, plan->tags, &step, &tags, err) != 0)
-		return -1;
-	if (snapshot_create(call->ec2, call->arena, volume->id, plan->description, tags, &step.tag, &snapshot, err) != 0) {
-		created_not(call->undo, &step, err);
-		return error_prefix(err, "cannot take a snapshot of volume %s", volume->id);
-	}
-	undo_created(call->undo, &step, snapshot.id);
-	log_info(call->runtime->log, "taking snapshot %s of volume %s", snapshot.id, volume->id);
-	if (snapshot_wait_completed(call->ec2, snapshot.id, &wait, err) != 0)
-		return -1;
-	*ret_snapshot_id = snapshot.id;
-	return 0;
-}
-
 static int register_image(struct call *call, const struct stemcell_plan *plan, const char *snapshot_id, const char **ret_image_id,
 			  struct error *err)
 {
@@ -186,7 +163,7 @@ static int create_heavy(struct call *call, const struct stemcell_create_request 
 		return -1;
 
 	if (fill_volume(call, &plan, request->image_path, image_fd, &volume, err) != 0 ||
-	    take_snapshot(call, &plan, &volume, &snapshot_id, err) != 0 ||
+	    created_snapshot(call, volume.id, plan.description, plan.tags, &snapshot_id, err) != 0 ||
 	    build_volume_delete(call, &volume, err) != 0 ||
 	    register_image(call, &plan, snapshot_id, &image_id, err) != 0 ||
 	    image_wait_available(call->ec2, image_id, &wait, err) != 0 ||

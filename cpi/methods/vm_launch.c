@@ -154,7 +154,7 @@ static enum outcome note_failure(struct attempt *attempt, const struct error *er
 	struct undo *undo = attempt->call->undo;
 	enum outcome outcome = judge(attempt, err);
 
-	attempt->refused = outcome == NO_CAPACITY || (outcome != DIED && created_refused(&attempt->failure));
+	attempt->refused = outcome == NO_CAPACITY || (outcome != DIED && attempt->failure.not_done);
 	if (outcome == NO_CAPACITY)
 		undo_forget(undo, &attempt->step);
 	else

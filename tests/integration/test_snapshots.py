@@ -91,6 +91,25 @@ def test_whose_answer_is_lost(lab, call):
     assert more_than(before, holdings(lab)) == {"snapshots": [cid]}
 
 
+UNSEEN = ('<DescribeSnapshotsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>x</requestId><snapshotSet/>'
+          "</DescribeSnapshotsResponse>")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whose_answer_is_lost_and_that_is_not_seen_at_once(lab, call, fails):
+    """It is made again, and in the end there is one, or none."""
+    disk = make_disk(lab)
+    before = holdings(lab)
+    lab.faults({"action": "CreateSnapshot", "kind": "drop"}, {"action": "DescribeSnapshots", "kind": "garbage", "body": UNSEEN})
+    if fails:
+        lab.states(snapshot={"completed": {"error": "the key is disabled"}})
+        refused(call("snapshot_disk", disk, METADATA), "the key is disabled")
+    else:
+        cid = created(call("snapshot_disk", disk, METADATA))
+    assert actions(lab).count("CreateSnapshot") == 2
+    assert more_than(before, holdings(lab)) == ({} if fails else {"snapshots": [cid]})
+
+
 @pytest.mark.parametrize("arguments", [[5, {}], [MISSING_DISK, "x"], []])
 def test_with_wrong_arguments(lab, call, arguments):
     refused(call("snapshot_disk", *arguments), "^Arguments are not correct", "InvalidCall")

@@ -585,6 +585,16 @@ static void test_lost_answers_are_looked_up(void **state)
 	fake_aws_script(&fake, (struct fake_answer){ .way = FAKE_CUT });
 	assert_int_equal(call_with(&fake, call, &err), -1);
 	assert_non_null(strstr(err.message, "no lookup"));
+	assert_false(err.not_done);
+	fake_aws_close(&fake);
+
+	/* a refusal may be the answer to a repetition */
+	call = (struct aws_call){ 0 };
+	fake_aws_open(&fake);
+	fake_aws_script(&fake, (struct fake_answer){ .way = FAKE_CUT });
+	fake_aws_script(&fake, error_answer(400, "VolumeInUse", "no"));
+	assert_int_equal(call_with(&fake, call, &err), -1);
+	assert_false(err.not_done);
 	fake_aws_close(&fake);
 }
 
@@ -601,6 +611,14 @@ static void test_known_outcomes_are_not_looked_up(void **state)
 	fake_aws_script(&fake, error_answer(400, "VolumeInUse", "no"));
 	assert_int_equal(call_with(&fake, call, &err), -1);
 	assert_int_equal(lookup.asked, 0);
+	assert_true(err.not_done);
+	fake_aws_close(&fake);
+
+	/* a server's error, and no server's doubt */
+	fake_aws_open(&fake);
+	fake_aws_script(&fake, error_answer(500, "InsufficientInstanceCapacity", "none"));
+	assert_int_equal(call_with(&fake, call, &err), -1);
+	assert_true(err.not_done);
 	fake_aws_close(&fake);
 }
 
@@ -617,6 +635,7 @@ static void test_a_signal_ends_it(void **state)
 	assert_int_equal(call_with(&fake, call, &err), -1);
 	assert_int_equal(err.kind, ERROR_CANCELLED);
 	assert_int_equal(lookup.asked, 0);
+	assert_false(err.not_done);
 	fake_aws_close(&fake);
 
 	/* and in the wait between two attempts */
@@ -625,6 +644,7 @@ static void test_a_signal_ends_it(void **state)
 	cancel_raise(&fake.cancel, 15);
 	assert_int_equal(call_with(&fake, call, &err), -1);
 	assert_int_equal(err.kind, ERROR_CANCELLED);
+	assert_true(err.not_done);
 	fake_aws_close(&fake);
 }
 
