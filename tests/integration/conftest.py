@@ -38,7 +38,7 @@ def no_loop_devices():
 
 
 # a shell's background job ignores these, and what it starts inherits that; the Director does not
-for number in (signal.SIGINT, signal.SIGHUP):
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 

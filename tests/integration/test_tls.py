@@ -243,5 +243,5 @@ def test_redirects(lab, fronts, authority, tmp_path, status):
     front = fronts(authority.server("good"), troubles={0: elsewhere})
     message = refused(ask(lab, tmp_path, front.url, BOSH_CA_CERT_FILE=authority.file), f"HTTP status {status}")
     assert "check the endpoint" in message
-    assert told.is_set() and len(front.requests) == 1
+    assert told.wait(60) and len(front.requests) == 1
     assert other.connections == 0
