@@ -265,12 +265,35 @@ def machine(namespace_lab, whoami_home, whoami_boto3):  # pylint: disable=redefi
     namespace_lab.reset()
 
 
+def in_namespaces(*command, kinds=("mount", "net")):
+    """The command in namespaces of its own: words to put before another command. Skips where there are none: without root,
+    and in a chroot."""
+    prefix = ["unshare", *(f"--{kind}" for kind in kinds), *command]
+    try:
+        probe = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if probe.returncode != 0:
+        pytest.skip(f"no namespaces here: {probe.stderr.decode()[-200:]}")
+    return prefix
+
+
+def devices_of(lab):  # pylint: disable=redefined-outer-name
+    """The volumes that are devices. Those on their way out get time for it."""
+    if lab.kind == "plain":
+        return sorted(os.listdir(os.path.join(lab.dir, "dev")))
+    deadline = time.monotonic() + 10
+    while True:
+        there = loop.over(os.path.join(lab.dir, "volumes", ""))
+        if not any(loop.is_going(device) for device, _ in there) or time.monotonic() > deadline:
+            return sorted(os.path.basename(backing) for _, backing in there)
+        time.sleep(0.02)
+
+
 def account(lab):  # pylint: disable=redefined-outer-name
     """What there is in the account, and the devices: two of these compare equal if nothing was left or lost."""
     ec2 = lab.ec2
-    tagged = {"devices": sorted(os.path.basename(b) for _, b in loop.over(os.path.join(lab.dir, "volumes", "")))}
-    if lab.kind == "plain":
-        tagged["devices"] = sorted(os.listdir(os.path.join(lab.dir, "dev")))
+    tagged = {"devices": devices_of(lab)}
     tagged["volumes"] = {v["VolumeId"]: v["State"] for v in ec2.describe_volumes()["Volumes"]}
     tagged["snapshots"] = {s["SnapshotId"]: s["State"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     tagged["images"] = {i["ImageId"]: i["State"] for i in ec2.describe_images(Owners=["self"])["Images"]}

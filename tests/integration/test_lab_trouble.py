@@ -2,7 +2,6 @@
 """Trouble that the lab makes on demand: faults, slow and failing states, late devices; and its record of calls."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from awslab import udev
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 from botocore.parsers import ResponseParserError
-from conftest import wait_until
+from conftest import in_namespaces, wait_until
 from test_lab import attach, new_volume, refused, register, volume
 
 
@@ -210,13 +209,10 @@ print(udev.runs(), os.path.exists("/run/udev"), os.path.exists(udev.STATE))
 
 def test_udevd_was_killed_with_its_lab():
     """The socket that it left is not taken for a daemon: a new one is started, and all of it goes."""
-    if shutil.which("unshare") is None or not any(os.path.exists(d) for d in udev.DAEMONS):
-        pytest.skip("no unshare, or no udevd to start, here")
-    prefix = ["unshare", "-n", "-m", "sh", "-c", "mount -t tmpfs t /run && mkdir -p /dev/disk && mount -t tmpfs t /dev/disk"
-              " || exit 99; \"$@\"; s=$?; umount /dev/disk; rmdir /dev/disk 2>/dev/null; exit $s", "sh"]
-    probe = subprocess.run([*prefix, "true"], check=False, capture_output=True, timeout=60)
-    if probe.returncode != 0:
-        pytest.skip(f"no namespaces here: {probe.stderr.decode()[-200:]}")
+    if not any(os.path.exists(d) for d in udev.DAEMONS):
+        pytest.skip("no udevd to start here")
+    prefix = in_namespaces("sh", "-c", "mount -t tmpfs t /run && mkdir -p /dev/disk && mount -t tmpfs t /dev/disk || exit 99;"
+                           " \"$@\"; s=$?; umount /dev/disk; rmdir /dev/disk 2>/dev/null; exit $s", "sh")
     done = subprocess.run([*prefix, sys.executable, "-c", AFTER_A_KILL], check=True, capture_output=True, text=True,
                           timeout=120, env=os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(udev.__file__))})
     assert done.stdout.split() == ["True", "True", "False", "False", "False"], done.stdout + done.stderr

@@ -12,7 +12,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from conftest import CPI, account, director_env, request_bytes, wait_until
+from awslab import namespace
+from conftest import CPI, account, director_env, in_namespaces, request_bytes, wait_until
 from credentials_kit import Machine
 from scenarios import make_disk
 from test_create_stemcell import config_with, journals, state_env
@@ -250,7 +251,8 @@ def test_a_process(machine, head, number):
 # In a namespace of its own: the only name server takes questions and never answers. Prints cpi's pid once it has asked.
 SILENT_RESOLVER = r"""
 import os, socket, subprocess, sys
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+from awslab import namespace
+namespace.loopback_up()
 subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("127.0.0.1", 53))
@@ -269,9 +271,9 @@ def test_a_name(lab, tmp_path, number):
     resolver.write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n", encoding="ascii")
     config.write_text(json.dumps(slow_config(lab, SLOWER, ec2_endpoint="http://ec2.example.com")), encoding="utf-8")
     process = subprocess.Popen(
-        ["unshare", "--map-root-user", "--mount", "--net", sys.executable, "-c", SILENT_RESOLVER, str(resolver),
-         str(pid_file), CPI, str(config)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**director_env(), **state_env(tmp_path)})
+        [*in_namespaces(), sys.executable, "-c", SILENT_RESOLVER, str(resolver), str(pid_file), CPI, str(config)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**director_env(), **state_env(tmp_path), "PYTHONPATH": os.path.dirname(os.path.dirname(namespace.__file__))})
     process.stdin.write(request_bytes(HAS_DISK))
     process.stdin.close()
     process.stdin = None

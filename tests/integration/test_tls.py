@@ -3,13 +3,14 @@
 attempt, with an error that says what to do, and without a byte of the request."""
 import datetime
 import ipaddress
+import shlex
 import shutil
 import ssl
 import subprocess
 import threading
 
 import pytest
-from conftest import director_env, run_cpi
+from conftest import director_env, in_namespaces, run_cpi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -169,8 +170,8 @@ def test_a_file_in_place_of_the_systems(lab, fronts, authority, tmp_path, monkey
                           capture_output=True, text=True).stdout.strip()
     for each in (f"{name}.0", "ca-certificates.crt"):
         shutil.copy(authority.file, system / each)
-    monkeypatch.setenv("CPI_WRAPPER", "unshare --map-root-user --mount sh -c "
-                       f"'mount --bind {system} /etc/ssl/certs && exec \"$@\"' sh")
+    wrapper = in_namespaces("sh", "-c", f"mount --bind '{system}' /etc/ssl/certs && exec \"$@\"", "sh", kinds=["mount"])
+    monkeypatch.setenv("CPI_WRAPPER", shlex.join(wrapper))
     front = fronts(authority.server("good"))
     assert created(ask(lab, tmp_path, front.url)) is False
     assert len(front.requests) == 1

@@ -95,6 +95,15 @@ def detach(device, path):
         os.close(fd)
 
 
+def is_going(device):
+    """Whether it was taken off while someone, udev's probe say, held it open: then it goes with the last close."""
+    try:
+        with open(f"/sys/block/{os.path.basename(device)}/loop/autoclear", encoding="ascii") as f:
+            return f.read().strip() == "1"
+    except OSError:
+        return False
+
+
 def resize(device):
     """Makes the device as large as its file has become."""
     fd = os.open(device, os.O_RDONLY)

@@ -37,6 +37,11 @@ def _up(family, name=b"lo"):
     return control
 
 
+def loopback_up():
+    """Raises this namespace's loopback interface."""
+    _up(socket.AF_INET).close()
+
+
 def _add_addresses():
     with _up(socket.AF_INET) as control:
         for number, address in enumerate(a for a in METADATA + CONTAINER if ":" not in a):
