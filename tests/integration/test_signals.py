@@ -143,6 +143,17 @@ def test_the_turn_at_a_bucket(lab, tmp_path, number):
     stop(running, number, tmp_path)
 
 
+def test_what_was_refused_is_not_searched_for(lab, tmp_path):
+    """AWS has said that it made nothing."""
+    lab.buckets(limits="published", actions={"CreateVolume": [1, 0.001]})
+    make_disk(lab)
+    lab.forget_calls()
+    running = Watched(lab, lab.endpoint, CREATE_DISK, state_env(tmp_path), slow_config(lab))
+    wait_until(lambda: lab.calls("CreateVolume"), 60)
+    stop(running, signal.SIGTERM, tmp_path)
+    assert [c["action"] for c in lab.calls() if "Volume" in c["action"]] == ["CreateVolume"]
+
+
 # --- a state that does not come ---
 
 @pytest.mark.usefixtures("clean")
