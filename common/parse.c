@@ -4,6 +4,7 @@
 #include "common/parse.h"
 
 #include <string.h>
+#include <time.h>
 
 static bool is_digit(char c)
 {
@@ -204,6 +205,14 @@ static bool take_name(const char **text, const char *names, int *ret_index)
 		}
 	}
 	return false;
+}
+
+bool format_iso8601(int64_t seconds, char ret_text[static FORMAT_ISO8601_SIZE])
+{
+	time_t at = (time_t)seconds;
+	struct tm utc;
+
+	return gmtime_r(&at, &utc) != NULL && strftime(ret_text, FORMAT_ISO8601_SIZE, "%Y-%m-%dT%H:%M:%S", &utc) != 0;
 }
 
 bool parse_http_date(const char *text, int64_t *ret_seconds)

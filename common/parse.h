@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict readers for numbers and times in text. Nothing before, nothing behind, no overflow, no locale. */
+/* Strict readers for numbers and times in text, and a writer for times. Nothing before, nothing behind, no overflow, no
+ * locale. */
 #ifndef COMMON_PARSE_H
 #define COMMON_PARSE_H
 
@@ -15,6 +16,9 @@ bool parse_i64(const char *text, int64_t *ret_value);
 bool parse_iso8601(const char *text, int64_t *ret_seconds);
 /* The same as people's tools write it: also with a blank for the T, and "UTC", "+02:00" or "+0200" for the Z. */
 bool parse_zoned_time(const char *text, int64_t *ret_seconds);
+/* AWS's form the other way round, without the zone: "2026-01-31T10:20:30". false, and nothing written, where there is no such time. */
+#define FORMAT_ISO8601_SIZE 32
+bool format_iso8601(int64_t seconds, char ret_text[static FORMAT_ISO8601_SIZE]);
 /* HTTP's Date header, "Sat, 31 Jan 2026 10:20:30 GMT". */
 bool parse_http_date(const char *text, int64_t *ret_seconds);
 /* A resource id such as vol-0123456789abcdef0: the prefix ("vol-"), then 8 or 17 lower-case hex digits. */

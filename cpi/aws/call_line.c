@@ -2,10 +2,9 @@
 #include "cpi/aws/call_line.h"
 
 #include <stdbool.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "common/buf.h"
+#include "common/parse.h"
 
 #define MAX_LINE 4096
 
@@ -26,14 +25,10 @@ static void append_value(struct buf *text, const char *name, const char *value, 
 
 static void append_start(struct buf *text, int64_t wall_us)
 {
-	time_t seconds = (time_t)(wall_us / 1000000);
-	struct tm utc;
-	char time_text[32];
+	char start[FORMAT_ISO8601_SIZE];
 
-	if (gmtime_r(&seconds, &utc) == NULL ||
-	    strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc) == 0)
-		snprintf(time_text, sizeof(time_text), "1970-01-01T00:00:00");
-	buf_printf(text, " start=%s.%03dZ", time_text, (int)(wall_us / 1000 % 1000));
+	buf_printf(text, " start=%s.%03dZ", format_iso8601(wall_us / 1000000, start) ? start : "1970-01-01T00:00:00",
+		   (int)(wall_us / 1000 % 1000));
 }
 
 void call_line_log(struct log *log, const struct call_line *line)

@@ -2,9 +2,11 @@
 /* One JSON object for other programs; docs/timeline.md describes it. */
 #include "cpi/timeline/draw.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/json_write.h"
+#include "common/parse.h"
 #include "common/utf8.h"
 #include "cpi/timeline/show.h"
 
@@ -67,19 +69,16 @@ static void put_known_number(struct json_writer *json, const char *key, uint64_t
 /* As in the log: "2026-11-21T21:11:50.134Z". */
 static void put_time(struct json_writer *json, const char *key, int64_t ms)
 {
-	char text[40];
-	size_t len;
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm utc;
+	char text[FORMAT_ISO8601_SIZE];
+	char whole[FORMAT_ISO8601_SIZE + 16];
 
 	json_key(json, key);
-	if (ms == 0 || gmtime_r(&seconds, &utc) == NULL ||
-	    (len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc)) == 0) {
+	if (ms == 0 || !format_iso8601(ms / 1000, text)) {
 		json_null(json);
 		return;
 	}
-	snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(ms % 1000));
-	json_string(json, text);
+	snprintf(whole, sizeof(whole), "%s.%03dZ", text, (int)(ms % 1000));
+	json_string(json, whole);
 }
 
 static void put_call(struct output *output, const struct model_call *call)

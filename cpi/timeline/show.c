@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/parse.h"
 #include "common/utf8.h"
 
 struct glyph {
@@ -154,14 +154,12 @@ void show_duration(int64_t ms, char ret_text[static SHOW_TIME_SIZE])
 
 void show_time(int64_t ms, char ret_text[static SHOW_TIME_SIZE])
 {
-	time_t seconds = (time_t)(ms / 1000);
-	struct tm utc;
-	size_t len;
+	char text[FORMAT_ISO8601_SIZE];
 
-	if (gmtime_r(&seconds, &utc) == NULL ||
-	    (len = strftime(ret_text, SHOW_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &utc)) == 0) {
+	if (!format_iso8601(ms / 1000, text)) {
 		snprintf(ret_text, SHOW_TIME_SIZE, "?");
 		return;
 	}
-	snprintf(ret_text + len, SHOW_TIME_SIZE - len, ".%03d", (int)(ms % 1000));
+	*strchr(text, 'T') = ' ';
+	snprintf(ret_text, SHOW_TIME_SIZE, "%s.%03d", text, (int)(ms % 1000));
 }

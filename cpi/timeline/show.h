@@ -10,7 +10,7 @@
 
 #include "common/buf.h"
 
-#define SHOW_TIME_SIZE 32
+#define SHOW_TIME_SIZE 40
 
 /* Columns that the text takes when it is shown in full. */
 size_t show_width(const char *text, bool unicode);

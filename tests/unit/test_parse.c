@@ -71,6 +71,28 @@ static void test_i64(void **state)
 	assert_false(parse_i64(NULL, &value));
 }
 
+static void test_format_iso8601(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} times[] = {
+		{ 0, "1970-01-01T00:00:00" },
+		{ 1709251199, "2024-02-29T23:59:59" },
+		{ 1767229323, "2026-01-01T01:02:03" },
+		{ -1, "1969-12-31T23:59:59" },
+	};
+	char text[FORMAT_ISO8601_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		assert_true(format_iso8601(times[i].seconds, text));
+		assert_string_equal(text, times[i].text);
+	}
+	assert_false(format_iso8601(INT64_MAX, text));
+	assert_string_equal(text, "1969-12-31T23:59:59");
+}
+
 static void test_iso8601(void **state)
 {
 	(void)state;
@@ -265,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_u64),       cmocka_unit_test(test_i64),       cmocka_unit_test(test_iso8601),
+		cmocka_unit_test(test_format_iso8601),
 		cmocka_unit_test(test_calendar), cmocka_unit_test(test_http_date), cmocka_unit_test(test_aws_id),
 		cmocka_unit_test(test_hex),      cmocka_unit_test(test_zoned_time),
 	};

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -118,13 +117,11 @@ static int load_token(const struct lookup *lookup, struct token *ret_token, stru
 
 static void add_time(struct json_writer *writer, const char *key, int64_t seconds)
 {
-	time_t at = (time_t)seconds;
-	struct tm utc;
-	char text[32];
+	char text[FORMAT_ISO8601_SIZE];
+	char zoned[FORMAT_ISO8601_SIZE + 1];
 
-	if (gmtime_r(&at, &utc) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-		snprintf(text, sizeof(text), "1970-01-01T00:00:00Z");
-	json_member_string(writer, key, text);
+	snprintf(zoned, sizeof(zoned), "%sZ", format_iso8601(seconds, text) ? text : "1970-01-01T00:00:00");
+	json_member_string(writer, key, zoned);
 }
 
 /* The fields that the AWS CLI writes, and no others. */
