@@ -3,10 +3,10 @@
 #include "cpi/check/findings.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/json_write.h"
+#include "common/terminal.h"
 
 #define TEXT_MAX ((size_t)16 * 1024)
 
@@ -106,12 +106,9 @@ bool findings_are_fine(const struct findings *findings)
 
 enum findings_style findings_style(bool terminal)
 {
-	const char *term = getenv("TERM");
-	const char *no_colour = getenv("NO_COLOR");
-
-	if (!terminal || term == NULL || *term == '\0' || strcmp(term, "dumb") == 0)
+	if (!terminal || !terminal_is_able())
 		return FINDINGS_PLAIN;
-	return no_colour != NULL && *no_colour != '\0' ? FINDINGS_TICKS : FINDINGS_COLOUR;
+	return terminal_colour_is_wanted() ? FINDINGS_COLOUR : FINDINGS_TICKS;
 }
 
 /* A text may repeat foreign bytes: none of them may move a terminal's cursor. */

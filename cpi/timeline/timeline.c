@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/parse.h"
+#include "common/terminal.h"
 #include "cpi/timeline/draw.h"
 
 #define MIN_COLUMNS 80
@@ -41,11 +42,7 @@ static bool wants_unicode(void)
 
 static bool wants_colour(void)
 {
-	const char *none = getenv("NO_COLOR");
-	const char *terminal = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && (none == NULL || none[0] == '\0') && terminal != NULL && terminal[0] != '\0' &&
-	       strcmp(terminal, "dumb") != 0;
+	return isatty(STDOUT_FILENO) && terminal_is_able() && terminal_colour_is_wanted();
 }
 
 static size_t wanted_columns(void)
