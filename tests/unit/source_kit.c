@@ -270,6 +270,27 @@ unsigned source_kit_requests(struct source_kit *kit)
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
+void source_kit_expect_nomem(struct source_kit *kit, const struct credentials_source *source)
+{
+	bool loaded = false;
+
+	for (size_t room = 0; room < 8192 && !loaded; room += 16) {
+		struct arena *small CLEANUP_ARENA = arena_new(room);
+		struct credentials credentials = { .access_key_id = "untouched" };
+		struct error err = { 0 };
+		kit->context.arena = small;
+		loaded = source->load(&kit->context, &credentials, &kit->found, kit->why, sizeof(kit->why), &err) == 0;
+		if (!loaded) {
+			if (err.kind != ERROR_NOMEM)
+				fail_msg("%zu: %s", room, err.message);
+			assert_string_equal(credentials.access_key_id, "untouched");
+		}
+		log_forget_secrets(&kit->log, small);
+	}
+	assert_true(loaded);
+	kit->context.arena = kit->arena;
+}
+
 const char *source_kit_log(struct source_kit *kit)
 {
 	char *text = arena_alloc(kit->arena, 100000);

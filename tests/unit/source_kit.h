@@ -80,6 +80,8 @@ void source_kit_expect_loaded(struct source_kit *kit, const struct credentials_s
 void source_kit_expect_absent(struct source_kit *kit, const struct credentials_source *source, const char *why);
 void source_kit_expect_error(struct source_kit *kit, const struct credentials_source *source, enum error_kind kind,
 			     const char *words);
+/* With ever more memory: ERROR_NOMEM and nothing touched, until it is loaded. kit->profiles is read by the caller. */
+void source_kit_expect_nomem(struct source_kit *kit, const struct credentials_source *source);
 /* All that was logged so far. */
 const char *source_kit_log(struct source_kit *kit);
 

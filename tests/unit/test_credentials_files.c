@@ -105,25 +105,10 @@ static void broken(void **state)
 
 static void check_no_memory(struct source_kit *kit, const struct side *side)
 {
-	struct error err;
-
 	source_kit_file(kit, side->file, "[%s]\naws_access_key_id = AKIDDEV\naws_secret_access_key = hush/+secret\n"
 			"aws_session_token = hush-token\naws_account_id = 123456789012\n", side->section);
 	assert_int_equal(profiles_load(kit->arena, &kit->profiles, NULL), 0);
-	bool loaded = false;
-	for (size_t room = 0; room < 4096 && !loaded; room += 16) {
-		struct arena *small CLEANUP_ARENA = arena_new(room);
-		struct credentials credentials = { .access_key_id = "untouched" };
-		kit->context.arena = small;
-		loaded = side->source->load(&kit->context, &credentials, &kit->found, kit->why, sizeof(kit->why),
-					    &err) == 0;
-		if (!loaded) {
-			assert_int_equal(err.kind, ERROR_NOMEM);
-			assert_string_equal(credentials.access_key_id, "untouched");
-		}
-	}
-	assert_true(loaded);
-	kit->context.arena = kit->arena;
+	source_kit_expect_nomem(kit, side->source);
 }
 
 static void no_memory(void **state)

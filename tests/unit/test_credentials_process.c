@@ -175,22 +175,10 @@ static void a_signal_ends_it(void **state)
 static void no_memory(void **state)
 {
 	struct source_kit *kit = *state;
-	bool loaded = false;
 
 	prints(kit, "{" KEYS ",\"SessionToken\":\"hush-token\"}");
 	assert_int_equal(profiles_load(kit->arena, &kit->profiles, NULL), 0);
-	for (size_t room = 0; room < 8192 && !loaded; room += 64) {
-		struct arena *small CLEANUP_ARENA = arena_new(room);
-		struct error err = { 0 };
-		kit->context.arena = small;
-		loaded = credentials_process.load(&kit->context, &kit->credentials, &kit->found, kit->why,
-						  sizeof(kit->why), &err) == 0;
-		if (!loaded && err.kind != ERROR_NOMEM)
-			fail_msg("%s", err.message);
-		log_forget_secrets(&kit->log, small);
-	}
-	assert_true(loaded);
-	kit->context.arena = kit->arena;
+	source_kit_expect_nomem(kit, &credentials_process);
 }
 
 int main(void)
