@@ -120,13 +120,9 @@ $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuz
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 
-# a driver for comparing the signer with another implementation
-$(BUILD)/tests/sign_driver: $(BUILD)/obj/tests/tools/sign_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
-	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
-
-# the same for profiles and endpoints
-$(BUILD)/tests/aws_driver: $(BUILD)/obj/tests/tools/aws_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
+# drivers for comparing the signer, profiles and endpoints with another implementation
+DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver
+$(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/tools/lines.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
@@ -163,7 +159,7 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3
-integration: all $(VENV)/done $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
 

@@ -12,6 +12,7 @@
 #include "common/json_write.h"
 #include "cpi/aws/endpoint.h"
 #include "cpi/setup.h"
+#include "tests/tools/lines.h"
 
 #define MAX_LINE ((size_t)8 * 1024 * 1024)
 
@@ -148,18 +149,5 @@ static int answer_line(struct arena *arena, const char *line, size_t len, struct
 
 int main(void)
 {
-	struct arena *arena CLEANUP_ARENA = arena_new(16 * MAX_LINE);
-	char *line CLEANUP_FREE = NULL;
-	size_t size = 0;
-	ssize_t len;
-
-	while (arena != NULL && (len = getline(&line, &size, stdin)) > 0) {
-		struct error err = { 0 };
-		arena_reset(arena);
-		if (answer_line(arena, line, (size_t)len, &err) != 0) {
-			fprintf(stderr, "aws_driver: %s\n", err.message);
-			return 1;
-		}
-	}
-	return arena == NULL ? 1 : 0;
+	return lines_answer("aws_driver", 16 * MAX_LINE, answer_line);
 }

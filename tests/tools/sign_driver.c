@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/json_read.h"
 #include "cpi/aws/sigv4.h"
+#include "tests/tools/lines.h"
 
 #define MAX_LINE ((size_t)1024 * 1024)
 
@@ -81,18 +82,5 @@ static int sign_line(struct arena *arena, const char *line, size_t len, struct e
 
 int main(void)
 {
-	struct arena *arena CLEANUP_ARENA = arena_new(16 * MAX_LINE);
-	char *line CLEANUP_FREE = NULL;
-	size_t size = 0;
-	ssize_t len;
-
-	while (arena != NULL && (len = getline(&line, &size, stdin)) > 0) {
-		struct error err = { 0 };
-		arena_reset(arena);
-		if (sign_line(arena, line, (size_t)len, &err) != 0) {
-			fprintf(stderr, "sign_driver: %s\n", err.message);
-			return 1;
-		}
-	}
-	return arena == NULL ? 1 : 0;
+	return lines_answer("sign_driver", 16 * MAX_LINE, sign_line);
 }
