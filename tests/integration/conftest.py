@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -328,6 +329,26 @@ def start_cpi(lab, config=None, env=None, arguments=()):  # pylint: disable=rede
     command = shlex.split(os.environ.get("CPI_WRAPPER", "")) + [CPI, *arguments, str(config or lab.config_path)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env=director_env() if env is None else env)
+
+
+class Working:
+    """A cpi that is at work; its log is read as it comes."""
+
+    def __init__(self, process):
+        self.process = process
+        self.pid = process.pid
+        self.log = ""
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.log += line.decode(errors="replace")
+
+    def send(self, request):
+        """The request, whole."""
+        self.process.stdin.write(request_bytes(request))
+        self.process.stdin.close()
 
 
 def request_bytes(request):

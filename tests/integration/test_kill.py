@@ -6,11 +6,10 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
-from conftest import CPI, account, request_bytes, run_cpi, start_cpi, wait_until
+from conftest import CPI, Working, account, run_cpi, start_cpi, wait_until
 from test_create_stemcell import created, heavy, journals, light, refused, state_env
 
 MIB = 1 << 20
@@ -21,23 +20,11 @@ CALLS = ["DescribeInstances", "CreateVolume", "DescribeVolumes", "AttachVolume",
          "DescribeSnapshots", "DeleteVolume", "RegisterImage", "DescribeImages"]
 
 
-class Running:
-    """A cpi that is at work; its standard error is read as it comes."""
+class Running(Working):
+    """With the lab's own configuration."""
 
     def __init__(self, lab, folder):
-        self.process = start_cpi(lab, env=state_env(folder))
-        self.pid = self.process.pid
-        self.log = ""
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.log += line.decode(errors="replace")
-
-    def send(self, request):
-        self.process.stdin.write(request_bytes(request))
-        self.process.stdin.close()
+        super().__init__(start_cpi(lab, env=state_env(folder)))
 
     def sees(self, pattern, seconds=30):
         """Waits for a line of the log; None when the process ends without it."""

@@ -10,7 +10,7 @@ import struct
 import threading
 from urllib.parse import parse_qs, urlsplit
 
-from conftest import director_env, request_bytes, start_cpi, wait_until
+from conftest import Working, director_env, start_cpi, wait_until
 from test_create_stemcell import config_with
 
 FAILED_ONCE = r"attempt \d+ failed"
@@ -290,31 +290,18 @@ class Proxy:
                     pairs[ready].sendall(data)
 
 
-class Watched:
-    """A cpi that is at work with a front as its endpoint; its log is read as it comes."""
+class Watched(Working):
+    """With a front as its endpoint, and a log that says all."""
 
     def __init__(self, lab, url, request, env=None, config=None, **aws):
         config = config or config_with(lab, ec2_endpoint=url, elb_endpoint=url, **aws)
-        self.process = start_cpi(lab, config, {**director_env(), "CPI_LOG_LEVEL": "debug", **(env or {})})
-        self.pid = self.process.pid
-        self.log = ""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        super().__init__(start_cpi(lab, config, {**director_env(), "CPI_LOG_LEVEL": "debug", **(env or {})}))
         if request is not None:
             self.send(request)
 
-    def _read(self):
-        for line in self.process.stderr:
-            self.log += line.decode(errors="replace")
-
-    def send(self, request):
-        """The request, whole."""
-        self.process.stdin.write(request_bytes(request))
-        self.process.stdin.close()
-
     def sees(self, pattern, seconds=60):
         """Waits for a line of the log; fails when it does not come."""
-        wait_until(lambda: re.search(pattern, self.log) or not self._reader.is_alive(), seconds)
+        wait_until(lambda: re.search(pattern, self.log) or not self.reader.is_alive(), seconds)
         found = re.search(pattern, self.log)
         assert found, f"no {pattern} in:\n{self.log}"
         return found
@@ -327,5 +314,5 @@ class Watched:
             if self.process.poll() is None:
                 self.process.kill()
         answer = self.process.stdout.read().decode(errors="replace")
-        self._reader.join(10)
+        self.reader.join(10)
         return answer
