@@ -27,7 +27,7 @@ pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 CPI_PACKAGES := libcurl libcrypto expat
-ONHOST_PACKAGES := libcurl libcrypto libudev blkid zlib libarchive libzstd liblzma
+ONHOST_PACKAGES := libcurl libcrypto libudev blkid zlib libarchive libzstd liblzma libseccomp
 PACKAGES := $(sort $(CPI_PACKAGES) $(ONHOST_PACKAGES))
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
