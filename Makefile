@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # GNU make, one file. `make help` lists the targets. BUILD=DIR builds elsewhere; SANITIZE=address,undefined (or thread)
-# builds under build/sanitize-…; CC=clang works as well. The targets for newcomers (demo, test) first install what is
+# builds under build/sanitize-…; CC=clang works as well; ISAL= builds onhost without ISA-L. The targets for newcomers (demo, test) first install what is
 # missing and then start make anew, because only then pkg-config finds it.
 
 VERSION := 0.1.0
@@ -28,6 +28,12 @@ pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 CPI_PACKAGES := libcurl libcrypto expat
 ONHOST_PACKAGES := libcurl libcrypto libudev blkid zlib libarchive libzstd liblzma libseccomp
+# ISA-L inflates several times as fast as zlib, which takes its place where it is not there; ISAL= builds without it
+ISAL ?= $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo libisal)
+ifneq ($(ISAL),)
+ONHOST_PACKAGES += libisal
+CPPFLAGS += -DHAVE_ISAL
+endif
 PACKAGES := $(sort $(CPI_PACKAGES) $(ONHOST_PACKAGES))
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -126,6 +132,11 @@ $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/to
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
+# what the bench compares onhost with
+$(BUILD)/tests/inflate_alone: $(BUILD)/obj/tests/tools/inflate_alone.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
+
 VENV := build/venv
 $(VENV)/done: tests/lab/requirements.txt
 	@echo "installing the Python packages of $< under $(VENV)"
@@ -189,7 +200,8 @@ BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
 bench: ## measure: image to device, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo
-	@$(AGAIN) all venv
+	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone
+	@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
 
 coverage: ## line coverage of the C code by unit and integration tests

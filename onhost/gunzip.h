@@ -7,6 +7,8 @@
 
 #include "onhost/stream.h"
 
+/* By ISA-L where it was built in, else by zlib. */
 extern const struct stream_codec gunzip_codec;
+extern const struct stream_codec gunzip_zlib_codec;
 
 #endif

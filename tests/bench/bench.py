@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make bench`: what it costs, both sides in turn in one run, medians of whole processes. Writes build/bench.json.
 
-Image to device: `onhost write` against `tar -xzOf image root.img | dd bs=1M of=DEV conv=fsync`, each onto a fresh loop
-device over a sparse file in memory. `cpi info` against /bin/true, the least that any process costs here. Waits: how long
+Image to device: image.py. `cpi info` against /bin/true, the least that any process costs here. Waits: how long
 after a volume of the lab has become available `cpi create_disk` is done, with some of them side by side. Throttling: how
 long 200 cpi at once take against EC2's token buckets, and what those allow at best."""
 
@@ -13,7 +12,6 @@ import os
 import random
 import shlex
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,90 +20,11 @@ import time
 import urllib.request
 
 import crowd
+import image
+from measure import mean, measured, median, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
-
-
-def measured(command, stdin=None):
-    """Runs a command to its end: wall and CPU seconds, and the peak memory of its largest process. The memory is taken
-    through time(1): a child of this process would be charged with the interpreter's memory that it was forked from."""
-    with tempfile.NamedTemporaryFile("r") as memory:
-        start = time.monotonic()
-        process = subprocess.Popen(["/usr/bin/time", "-q", "-f", "%M", "-o", memory.name, *command], stdin=stdin,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            sys.exit(f"{command} failed:\n{output.decode(errors='replace')}")
-        return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": int(memory.read()) / 1024}
-
-
-def median(rows, key):
-    return statistics.median(row[key] for row in rows)
-
-
-def mean(rows, key):
-    return statistics.fmean(row[key] for row in rows)
-
-
-class Loop:
-    """A fresh loop device over a sparse file."""
-
-    def __init__(self, folder, size):
-        self.path = os.path.join(folder, "volume")
-        with open(self.path, "wb") as file:
-            file.truncate(size)
-        self.device = subprocess.run(["losetup", "--find", "--show", self.path], check=True, capture_output=True,
-                                     text=True).stdout.strip()
-
-    def bytes_written(self):
-        with open(f"/sys/block/{os.path.basename(self.device)}/stat", encoding="ascii") as file:
-            return int(file.read().split()[6]) * 512
-
-    def close(self):
-        subprocess.run(["losetup", "--detach", self.device], check=True)
-        os.unlink(self.path)
-
-
-def write_once(command, work, size):
-    loop = Loop(work, size)
-    try:
-        before = loop.bytes_written()
-        row = measured([part.replace("DEVICE", loop.device) for part in command])
-        row["written_mib"] = (loop.bytes_written() - before) / (1 << 20)
-        return row
-    finally:
-        loop.close()
-
-
-def bench_image(mib, rounds):
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    work = tempfile.mkdtemp(prefix="aws-cpi-bench-", dir=memory)
-    try:
-        cache = os.path.join(ROOT, "build", f"stemcell-bench-{mib}")
-        if not os.path.exists(os.path.join(cache, "image")):
-            print(f"making a stemcell of {mib} MiB (once)", flush=True)
-            # files to about two fifths, as in a real stemcell
-            subprocess.run([os.path.join(ROOT, "tests/lab/make-stemcell"), "--size", str(mib), "--payload",
-                            str(mib * 1300 // 3072), "--out", cache], check=True)
-        image = os.path.join(work, "image")
-        shutil.copyfile(os.path.join(cache, "image"), image)
-        sides = {
-            "onhost write": [os.path.join(BUILD, "onhost"), "write", "--device", "DEVICE", "--image", image],
-            "tar | dd": ["sh", "-c", f"tar -xzOf {image} root.img | dd bs=1M of=DEVICE conv=fsync"],
-        }
-        rows = {name: [] for name in sides}
-        for number in range(rounds + 1):
-            for name, command in sides.items():
-                row = write_once(command, work, mib << 20)
-                if number > 0:  # the first round warms up
-                    rows[name].append(row)
-        return rows
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def bench_info(rounds):
@@ -232,13 +151,6 @@ def bench_throttling(processes, limits):
         lab.close()
 
 
-def table(title, rows, columns, middle=median):
-    print(f"\n{title}")
-    print("  " + "".ljust(14) + "".join(label.rjust(14) for _, label, _ in columns))
-    for name, side in rows.items():
-        print("  " + name.ljust(14) + "".join(f"{middle(side, key) * factor:14.2f}" for key, _, factor in columns))
-
-
 def show_info(args, result):
     info = bench_info(args.info_rounds)
     table(f"cpi info, medians of {args.info_rounds} runs in turn", info,
@@ -266,19 +178,6 @@ def show_throttling(args, result):
     result["throttling"] = rows
 
 
-def show_image(args, result):
-    if os.geteuid() != 0 or not os.path.exists("/dev/loop-control"):
-        print("\nimage to device: not measured, because that needs root and loop devices")
-        return
-    rows = bench_image(args.mib, args.rounds)
-    table(f"image of {args.mib} MiB to a device, medians of {args.rounds} rounds in turn", rows,
-          [("wall_s", "wall s", 1), ("cpu_s", "cpu s", 1), ("written_mib", "written MiB", 1), ("peak_mib", "peak MiB", 1)])
-    ratio = statistics.median(b["wall_s"] / a["wall_s"] for a, b in zip(rows["onhost write"], rows["tar | dd"]))
-    print(f"\n  onhost write is {ratio:.2f} times as fast as tar | dd (median of the rounds' ratios)")
-    result["image"] = {name: {key: median(side, key) for key in side[0]} for name, side in rows.items()}
-    result["image_ratio"] = ratio
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=3072)
@@ -289,7 +188,7 @@ def main():
     parser.add_argument("--only", choices=("info", "waits", "throttling", "image"), action="append")
     args = parser.parse_args()
     result = {"mib": args.mib, "rounds": args.rounds}
-    parts = {"info": show_info, "waits": show_waits, "throttling": show_throttling, "image": show_image}
+    parts = {"info": show_info, "waits": show_waits, "throttling": show_throttling, "image": image.show}
     for name, part in parts.items():
         if args.only is None or name in args.only:
             part(args, result)
