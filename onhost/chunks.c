@@ -12,23 +12,15 @@
 
 int chunks_open(struct chunks *chunks, struct peer *peer, struct error *err)
 {
-	struct digest *digest;
-
-	if (digest_new(&digest, err) != 0)
+	*chunks = (struct chunks){ .peer = peer };
+	if (cancel_open(&chunks->stop, err) != 0)
 		return -1;
-	*chunks = (struct chunks){ .peer = peer, .digest = digest };
-	if (cancel_open(&chunks->stop, err) != 0) {
-		chunks_close(chunks);
-		return -1;
-	}
 	peer->stop = &chunks->stop;
 	return 0;
 }
 
 void chunks_close(struct chunks *chunks)
 {
-	digest_free(chunks->digest);
-	chunks->digest = NULL;
 	if (chunks->peer != NULL && chunks->peer->stop != NULL)
 		cancel_close(&chunks->stop);
 	if (chunks->peer != NULL)
@@ -63,21 +55,26 @@ static int read_end_message(struct chunks *chunks, struct onhost_msg *msg, struc
 	return 0;
 }
 
-static int check_end(struct chunks *chunks, struct error *err)
+static int take_end(struct chunks *chunks, struct error *err)
 {
 	struct onhost_msg msg;
-	uint8_t sum[SHA256_LEN];
-	char hex[SHA256_HEX_SIZE];
 
-	if (read_end_message(chunks, &msg, err) != 0 || digest_finish(chunks->digest, sum, err) != 0)
+	if (read_end_message(chunks, &msg, err) != 0)
 		return -1;
-	digest_hex(sum, sizeof(sum), hex);
-	if (strcmp(hex, msg.end_sha256) != 0)
-		return error_set(err, ERROR_PROTOCOL,
-				 "the image was damaged on its way: its SHA-256 was %s when it was sent and is %s here",
-				 msg.end_sha256, hex);
+	memcpy(chunks->sha256, msg.end_sha256, sizeof(chunks->sha256));
 	chunks->ended = true;
 	return 0;
+}
+
+int chunks_check(void *self, const char *sha256, struct error *err)
+{
+	const struct chunks *chunks = self;
+
+	if (strcmp(sha256, chunks->sha256) == 0)
+		return 0;
+	return error_set(err, ERROR_PROTOCOL,
+			 "the image was damaged on its way: its SHA-256 was %s when it was sent and is %s here",
+			 chunks->sha256, sha256);
 }
 
 int chunks_read(void *self, void *data, size_t len, size_t *ret_got, struct error *err)
@@ -89,13 +86,12 @@ int chunks_read(void *self, void *data, size_t len, size_t *ret_got, struct erro
 		uint32_t next;
 		if (peer_chunk(chunks->peer, &next, err) != 0)
 			return -1;
-		if (next == 0 && check_end(chunks, err) != 0)
+		if (next == 0 && take_end(chunks, err) != 0)
 			return -1;
 		chunks->left = next;
 	}
 	if (!chunks->ended) {
-		if (peer_data(chunks->peer, data, len < chunks->left ? len : chunks->left, &got, err) != 0 ||
-		    digest_update(chunks->digest, data, got, err) != 0)
+		if (peer_data(chunks->peer, data, len < chunks->left ? len : chunks->left, &got, err) != 0)
 			return -1;
 		chunks->left -= (uint32_t)got;
 	}

@@ -112,6 +112,8 @@ static int finish(struct intake *intake, struct error *err)
 	if (digest_finish(intake->digest, sum, err) != 0)
 		return -1;
 	digest_hex(sum, sizeof(sum), intake->sha256);
+	if (intake->source.check != NULL && intake->source.check(intake->source.self, intake->sha256, err) != 0)
+		return -1;
 	ring_close(&intake->full);
 	return 0;
 }

@@ -19,6 +19,9 @@
 struct image_source {
 	int (*read)(void *self, void *data, size_t len, size_t *ret_got, struct error *err);
 	void *self;
+	/* Called once after the last byte, from the thread that reads, with the SHA-256 of all that was read, in hex: -1
+	 * refuses the image. NULL: there is nothing to compare it with. */
+	int (*check)(void *self, const char *sha256, struct error *err);
 	/* Called once from the thread that called the pipeline, when the work ends early (an error, cancellation): a
 	 * read that is under way or comes later returns -1 soon. NULL: reads do not block for long. The pipeline
 	 * returns only when the last read has. */

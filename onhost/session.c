@@ -155,12 +155,12 @@ static int tell_progress(void *self, const struct onhost_progress *progress, str
 static int stream_image(struct session *session, const struct onhost_write *write, const struct target *opened,
 			struct pipeline_result *ret_result, struct error *err)
 {
-	struct chunks chunks CLEANUP(chunks_close) = { .digest = NULL };
+	struct chunks chunks CLEANUP(chunks_close) = { .peer = NULL };
 	if (chunks_open(&chunks, &session->peer, err) != 0)
 		return -1;
 
 	const struct pipeline_options options = {
-		.source = { .read = chunks_read, .self = &chunks, .stop = chunks_stop },
+		.source = { .read = chunks_read, .self = &chunks, .check = chunks_check, .stop = chunks_stop },
 		.digest = write->digest,
 		.progress = tell_progress,
 		.progress_self = session,
