@@ -28,6 +28,19 @@ int cancel_open(struct cancel *cancel, struct error *err)
 	return 0;
 }
 
+int cancel_renew(struct cancel *cancel, struct error *err)
+{
+	struct cancel renewed;
+
+	if (cancel_open(&renewed, err) != 0)
+		return -1;
+	cancel->read_fd = renewed.read_fd;
+	cancel->write_fd = renewed.write_fd;
+	if (cancel->signal != 0)
+		cancel_raise(cancel, cancel->signal);
+	return 0;
+}
+
 void cancel_close(struct cancel *cancel)
 {
 	close(cancel->read_fd);

@@ -17,6 +17,9 @@ struct cancel {
 /* Opens the pipe behind it; cancel_close releases it. */
 int cancel_open(struct cancel *cancel, struct error *err);
 void cancel_close(struct cancel *cancel);
+/* In a child, right after fork: a pipe of its own in place of the parent's (whose ends stay open), so that neither wakes
+ * the other. What was raised stays raised. The caller has blocked the signals whose handler raises it. */
+int cancel_renew(struct cancel *cancel, struct error *err);
 /* Async-signal-safe. */
 void cancel_raise(struct cancel *cancel, int signal);
 /* A NULL cancel is never raised. */

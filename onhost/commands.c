@@ -16,6 +16,7 @@
 #include "onhost/metadata.h"
 #include "onhost/pipeline.h"
 #include "onhost/progress.h"
+#include "onhost/sandbox.h"
 #include "onhost/session.h"
 #include "onhost/target.h"
 
@@ -189,6 +190,25 @@ static struct pipeline_options pipeline_of(const struct options *options, struct
 	};
 }
 
+/* When all is open, and before the first byte of the image is read: from here on nothing needs root any more.
+ * target_fd is -1 where there is none; what then goes to standard output may be a file of any size. */
+static int enter_sandbox(const struct runtime *runtime, const struct image_file *file, int target_fd, struct error *err)
+{
+	const struct sandbox_rules rules = {
+		.keep = { STDOUT_FILENO, STDERR_FILENO, file->fd, file->stop.read_fd, file->stop.write_fd, target_fd,
+			  runtime->cancel->read_fd, runtime->cancel->write_fd },
+		.n_keep = 8,
+		.file_room = target_fd >= 0 ? SANDBOX_FILE_ROOM : 0,
+	};
+	const char *missing;
+
+	if (sandbox_enter(&rules, &missing, err) != 0)
+		return -1;
+	if (missing != NULL)
+		log_info(runtime->log, "the image is read with %s: this machine does not give them to onhost", missing);
+	return 0;
+}
+
 static int check_write(const struct options *options, struct error *err)
 {
 	if ((options->volume == NULL) == (options->device == NULL))
@@ -230,11 +250,10 @@ static int run_write(struct runtime *runtime, const struct options *options, str
 
 	progress_init(&progress, STDERR_FILENO, runtime->clock);
 	if (check_write(options, err) != 0 || open_image(runtime, options, &file, err) != 0 ||
-	    open_target(runtime, options, &opened, err) != 0)
+	    open_target(runtime, options, &opened, err) != 0 ||
+	    enter_sandbox(runtime, &file, opened.fd, err) != 0)
 		return -1;
 
-	/* the device is open and nothing of the image has been read: from here on nothing needs root any more, and what
-	 * follows is what the sandbox is to surround */
 	const struct pipeline_options how = pipeline_of(options, &file, &progress);
 	const struct pipeline_target target = {
 		.fd = opened.fd,
@@ -260,7 +279,8 @@ static int run_verify(struct runtime *runtime, const struct options *options, st
 	if (options->device == NULL)
 		return error_set(err, ERROR_INVALID_CALL, "verify needs --device PATH");
 	if (open_image(runtime, options, &file, err) != 0 ||
-	    target_open_to_read(options->device, &opened, err) != 0)
+	    target_open_to_read(options->device, &opened, err) != 0 ||
+	    enter_sandbox(runtime, &file, opened.fd, err) != 0)
 		return -1;
 
 	const struct pipeline_options how = pipeline_of(options, &file, &progress);
@@ -285,7 +305,7 @@ static int run_unpack(struct runtime *runtime, const struct options *options, st
 		return error_set(err, ERROR_INVALID_CALL,
 				 "unpack writes a disk image to standard output, which is a terminal: "
 				 "redirect it (> root.img)");
-	if (open_image(runtime, options, &file, err) != 0)
+	if (open_image(runtime, options, &file, err) != 0 || enter_sandbox(runtime, &file, -1, err) != 0)
 		return -1;
 
 	const struct pipeline_options how = pipeline_of(options, &file, &progress);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading and writing that watch three things at once: the descriptor, our cancellation, and whether the other side is
- * still there. */
+ * still there. What comes next is never read ahead: the descriptor is shared with a process that reads the image. */
 #include "onhost/peer.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 /* A pipe that poll() calls writable takes this much without blocking (PIPE_BUF). */
 #define SEND_PIECE ((size_t)4096)
-#define READ_PIECE ((size_t)16384)
+#define CHUNK_HEADER ((size_t)4)
 
 void peer_init(struct peer *peer, int in_fd, int out_fd, const struct cancel *cancel)
 {
@@ -24,9 +24,9 @@ void peer_free(struct peer *peer)
 	onhost_frames_free(&peer->frames);
 }
 
-bool peer_is_empty(const struct peer *peer)
+static size_t unused(const struct peer *peer)
 {
-	return peer->frames.in.len == peer->frames.taken;
+	return peer->frames.in.len - peer->frames.taken;
 }
 
 static int gone(struct error *err)
@@ -80,12 +80,13 @@ static int read_some(const struct peer *peer, void *data, size_t len, size_t *re
 	}
 }
 
-static int feed(struct peer *peer, size_t *ret_got, struct error *err)
+/* Up to len bytes more, no more than CHUNK_HEADER. */
+static int feed(struct peer *peer, size_t len, size_t *ret_got, struct error *err)
 {
-	char piece[READ_PIECE];
+	char piece[CHUNK_HEADER];
 	size_t got;
 
-	if (read_some(peer, piece, sizeof(piece), &got, err) != 0)
+	if (read_some(peer, piece, len, &got, err) != 0)
 		return -1;
 	onhost_frames_feed(&peer->frames, piece, got);
 	*ret_got = got;
@@ -102,11 +103,12 @@ int peer_line(struct peer *peer, const char **ret_line, size_t *ret_len, bool *r
 		*ret_ended = false;
 		if (result > 0)
 			return 0;
-		if (feed(peer, &got, err) != 0)
+		/* where a line ends is known when it has come; messages are short and few */
+		if (feed(peer, 1, &got, err) != 0)
 			return -1;
 		if (got > 0)
 			continue;
-		if (!peer_is_empty(peer))
+		if (unused(peer) > 0)
 			return error_set(err, ERROR_PROTOCOL, "the session ended in the middle of a message");
 		*ret_ended = true;
 		return 0;
@@ -126,7 +128,7 @@ int peer_chunk(struct peer *peer, uint32_t *ret_len, struct error *err)
 		int result = onhost_frames_chunk_header(&peer->frames, ret_len, err);
 		if (result != 0)
 			return result < 0 ? -1 : 0;
-		if (feed(peer, &got, err) != 0)
+		if (feed(peer, CHUNK_HEADER - unused(peer), &got, err) != 0)
 			return -1;
 		if (got == 0)
 			return cut(err);
@@ -135,9 +137,9 @@ int peer_chunk(struct peer *peer, uint32_t *ret_len, struct error *err)
 
 int peer_data(struct peer *peer, void *data, size_t len, size_t *ret_got, struct error *err)
 {
-	size_t got = onhost_frames_take(&peer->frames, data, len);
+	size_t got;
 
-	if (got == 0 && read_some(peer, data, len, &got, err) != 0)
+	if (read_some(peer, data, len, &got, err) != 0)
 		return -1;
 	if (got == 0)
 		return cut(err);

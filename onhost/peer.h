@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The other side of a session: lines and data from standard input, messages to standard output. Every wait also ends
- * when we are cancelled, and when nobody reads our output any more. What the messages mean is session.h's business. */
+ * when we are cancelled, and when nobody reads our output any more. Nothing is read beyond what was asked for, so that
+ * after any call another process can go on with the same descriptor. What the messages mean is session.h's business. */
 #ifndef ONHOST_PEER_H
 #define ONHOST_PEER_H
 
@@ -23,8 +24,6 @@ struct peer {
 void peer_init(struct peer *peer, int in_fd, int out_fd, const struct cancel *cancel);
 /* Releases memory; the descriptors stay the caller's. */
 void peer_free(struct peer *peer);
-/* Nothing has come that was not looked at yet. */
-bool peer_is_empty(const struct peer *peer);
 
 /* The next line, borrowed until the next call. *ret_ended true, and no line, at the end of the stream between two
  * lines; inside one: ERROR_PROTOCOL. ERROR_CANCELLED, ERROR_IO; ERROR_PROTOCOL also when our output is closed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads top to bottom as the story of a session: hello, then for each write the device is found, checked and opened,
- * and the image that follows is streamed onto it. */
+ * and a worker streams the image that follows onto it. */
 #include "onhost/session.h"
 
 #include <string.h>
@@ -8,12 +8,11 @@
 #include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/onhost_msg.h"
-#include "onhost/chunks.h"
 #include "onhost/device.h"
 #include "onhost/metadata.h"
 #include "onhost/peer.h"
-#include "onhost/pipeline.h"
 #include "onhost/target.h"
+#include "onhost/worker.h"
 
 #define ARENA_MAX ((size_t)16 * 1024 * 1024)
 #define MIB ((uint64_t)1024 * 1024)
@@ -112,8 +111,7 @@ static int find_device(struct session *session, const struct onhost_write *write
 			.lab_files = options->lab_files,
 		},
 		.timeout_ms = (int64_t)write->device_timeout_ms,
-		/* whoever sent ahead may have closed since, and is still to be served */
-		.in_fd = peer_is_empty(&session->peer) ? options->in_fd : -1,
+		.in_fd = options->in_fd,
 		.out_fd = options->out_fd,
 	};
 	if (device_await(session->runtime, &wait, ret_device, err) != 0)
@@ -143,74 +141,32 @@ static int open_device(struct session *session, const struct onhost_write *write
 	return 0;
 }
 
-static int tell_progress(void *self, const struct onhost_progress *progress, struct error *err)
+static int tell_written(struct session *session, const struct onhost_write *write,
+			const struct onhost_written *written, struct error *err)
 {
-	struct session *session = self;
-	const struct onhost_msg msg = { .type = ONHOST_MSG_PROGRESS, .progress = *progress };
+	const struct onhost_msg msg = { .type = ONHOST_MSG_WRITTEN, .written = *written };
 
-	return peer_send(&session->peer, &msg, err);
-}
-
-/* From here on the image is looked at, and nothing needs root any more: what the sandbox is to surround. */
-static int stream_image(struct session *session, const struct onhost_write *write, const struct target *opened,
-			struct pipeline_result *ret_result, struct error *err)
-{
-	struct chunks chunks CLEANUP(chunks_close) = { .peer = NULL };
-	if (chunks_open(&chunks, &session->peer, err) != 0)
-		return -1;
-
-	const struct pipeline_options options = {
-		.source = { .read = chunks_read, .self = &chunks, .check = chunks_check, .stop = chunks_stop },
-		.digest = write->digest,
-		.progress = tell_progress,
-		.progress_self = session,
-	};
-	const struct pipeline_target target = {
-		.fd = opened->fd,
-		.name = opened->node,
-		.size = opened->size,
-		/* what is not written to an encrypted volume reads as noise, so there even holes are */
-		.fresh = write->fresh && !write->encrypted,
-		.skip_zero_blocks = write->skip_zero_blocks,
-	};
-	return pipeline_write(session->runtime, &options, &target, ret_result, err);
-}
-
-static int tell_written(struct session *session, const struct onhost_write *write, const struct pipeline_result *result,
-			struct error *err)
-{
-	const struct onhost_msg msg = {
-		.type = ONHOST_MSG_WRITTEN,
-		.written = {
-			.read = result->read,
-			.written = result->written,
-			.skipped = result->skipped,
-			.image_size = result->image_size,
-			.seconds = result->seconds,
-			.input_sha256 = result->input_sha256,
-			.image_sha256 = result->image_sha256,
-			.format = result->format,
-		},
-	};
 	log_info(session->runtime->log, "%s: %llu bytes written, %llu left out, in %.1f s (%s)", write->volume_id,
-		 (unsigned long long)result->written, (unsigned long long)result->skipped, result->seconds,
-		 result->format);
+		 (unsigned long long)written->written, (unsigned long long)written->skipped, written->seconds,
+		 written->format);
 	return peer_send(&session->peer, &msg, err);
 }
 
 static int write_volume(struct session *session, const struct onhost_write *write, struct error *err)
 {
 	struct target target CLEANUP(target_close) = TARGET_INIT;
-	struct pipeline_result result;
+	struct onhost_written written;
 
 	/* until it has heard that the device is ready, cpi sends nothing: a refusal leaves the session usable */
 	if (check_write(session, write, err) != 0 || open_device(session, write, &target, err) != 0)
 		return -1;
-	if (stream_image(session, write, &target, &result, err) != 0) {
+	/* from here on the image is looked at, and nothing needs root any more: the worker is in the sandbox */
+	const struct worker_job job = { .peer = &session->peer, .write = write, .target = &target };
+	if (worker_run(session->runtime, &job, session->scratch, &written, err) != 0) {
 		error_prefix(err, "%s on %s", write->volume_id, target.node);
 		return end_session(session);
 	}
-	if (tell_written(session, write, &result, err) != 0)
+	if (tell_written(session, write, &written, err) != 0)
 		return end_session(session);
 	return 0;
 }
