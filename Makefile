@@ -134,6 +134,9 @@ $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/to
 
 # what the bench compares onhost with
 $(BUILD)/tests/inflate_alone: $(BUILD)/obj/tests/tools/inflate_alone.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
+
+# what an image that took its reader over would try
+$(BUILD)/tests/sandbox_probe: $(BUILD)/obj/tests/tools/sandbox_probe.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
 
@@ -170,7 +173,7 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3
-integration: all $(VENV)/done $(DRIVERS) ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(BUILD)/tests/sandbox_probe ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <iconv.h>
+#include <langinfo.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
@@ -24,6 +26,7 @@
 #include "onhost/filter.h"
 
 #define UNPRIVILEGED "nobody"
+#define ICONV_NONE ((iconv_t)-1) /* NOLINT(performance-no-int-to-ptr): as iconv.h says */
 /* Mappings, not memory in use, of which an image takes some 25 MiB: the C library sets 64 MiB aside for each thread. */
 #define MEMORY_MAX ((rlim_t)2 * 1024 * 1024 * 1024)
 /* An xz image of 1 TiB takes some six hours. */
@@ -51,12 +54,16 @@ static int refuse(int errnum, const char *what, struct error *err)
 
 /* --- what is left open, and how much of everything -------------------------------------------------------------------- */
 
-/* What libraries open when they are first used: OpenSSL its configuration, the C library the time zone. */
+/* What libraries open when they are first used: OpenSSL its configuration; the C library the time zone, and its list of
+ * character sets for libarchive, which turns a tar's UTF-8 names into this one's. */
 static int open_what_comes_late(struct error *err)
 {
 	struct digest *digest;
 
 	tzset();
+	iconv_t names = iconv_open(nl_langinfo(CODESET), "UTF-8");
+	if (names != ICONV_NONE)
+		iconv_close(names);
 	if (digest_new(&digest, err) != 0)
 		return -1;
 	digest_free(digest);
@@ -99,7 +106,7 @@ static rlim_t largest_file(const struct sandbox_rules *rules)
 }
 
 /* A limit that is lower already stays as it is. */
-static int limit(int resource, rlim_t most, struct error *err)
+static int limit(__rlimit_resource_t resource, rlim_t most, struct error *err)
 {
 	struct rlimit now;
 

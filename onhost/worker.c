@@ -136,6 +136,7 @@ struct worker {
 	struct process process;
 	int report_fd;
 	struct buf report;
+	bool gone; /* the session's other side is */
 	bool told_to_end;
 	bool killed;
 	struct deadline patience; /* until it is killed; once it was told to end */
@@ -198,7 +199,8 @@ static int await_report(struct worker *worker, struct runtime *runtime, const st
 		return error_errno(err, ERROR_INTERNAL, errno, "cannot wait for the process that writes the image");
 	if (ready > 0 && fds[0].revents != 0)
 		return 1;
-	if (!worker->told_to_end && (cancel_raised(runtime->cancel) || (ready > 0 && fds[2].revents != 0))) {
+	worker->gone = worker->gone || (ready > 0 && fds[2].revents != 0);
+	if (!worker->told_to_end && (cancel_raised(runtime->cancel) || worker->gone)) {
 		tell_to_end(worker, runtime->clock);
 	} else if (worker->told_to_end && deadline_passed(runtime->clock, worker->patience)) {
 		if (worker->killed) /* in the kernel, which lets it go when the device answers, and ends it then */
@@ -255,6 +257,8 @@ static int judge(const struct worker *worker, const struct runtime *runtime, int
 		return error_set(err, ERROR_INTERNAL, "the process that writes the image ended with another message than "
 				 "its result");
 	enum error_kind kind = error_kind_by_name(msg.error.type);
+	if (kind == ERROR_CANCELLED && worker->gone)
+		return error_set(err, ERROR_PROTOCOL, "the other side of the session went away while the image was written");
 	/* nobody has told us to stop: a signal was sent to it alone */
 	if (kind == ERROR_NONE || (kind == ERROR_CANCELLED && !cancel_raised(runtime->cancel)))
 		kind = ERROR_INTERNAL;
