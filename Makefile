@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SANITIZE ?=
 COVERAGE ?=
+FOR_VALGRIND ?=
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # make anew, for what must come after something else
@@ -18,6 +19,8 @@ ifneq ($(SANITIZE),)
 BUILD ?= build/sanitize-$(subst $(comma),-,$(SANITIZE))
 else ifneq ($(COVERAGE),)
 BUILD ?= build/coverage
+else ifneq ($(FOR_VALGRIND),)
+BUILD ?= build/for-valgrind
 else
 BUILD ?= build
 endif
@@ -54,8 +57,13 @@ endif
 ifneq ($(COVERAGE),)
 OPT := -O0
 CPPFLAGS += -U_FORTIFY_SOURCE
+CPPFLAGS += -DSANDBOX_FOR_COVERAGE
 CFLAGS += --coverage
 LDFLAGS += --coverage
+endif
+# valgrind makes code and calls of its own, which onhost's filter would refuse: a build without the filter
+ifneq ($(FOR_VALGRIND),)
+CPPFLAGS += -DSANDBOX_FOR_VALGRIND
 endif
 
 CPI_LIBS := $(call pkg_libs,$(CPI_PACKAGES))
@@ -192,7 +200,10 @@ sanitize: ## unit and integration tests under AddressSanitizer and UBSan, thread
 VALGRIND := valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 # through env(1), which starts onhost; each process has a report of its own, and an empty one is a good one
 VALGRIND_REPORTS = $(abspath $(BUILD))/valgrind
-valgrind: all ## unit tests and one whole create_stemcell under valgrind
+valgrind: ## unit tests and one whole create_stemcell under valgrind, in a build of its own
+	$(AGAIN) FOR_VALGRIND=1 valgrind-run
+.PHONY: valgrind-run
+valgrind-run: all
 	$(AGAIN) unit TEST_WRAPPER="$(VALGRIND) --quiet"
 	rm -rf $(VALGRIND_REPORTS) && mkdir -p $(VALGRIND_REPORTS)
 	CPI_WRAPPER="$(VALGRIND) --quiet --trace-children=yes --trace-children-skip=*/env --log-file=$(VALGRIND_REPORTS)/%p" \

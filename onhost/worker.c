@@ -234,7 +234,12 @@ static int gather(struct worker *worker, struct runtime *runtime, const struct p
 	}
 }
 
-/* What it has said, with whatever it has said besides taken for no message. */
+static int went_away(struct error *err)
+{
+	return error_set(err, ERROR_PROTOCOL, "the other side of the session went away while the image was written");
+}
+
+/* What it has said: one message and nothing else. */
 static int judge(const struct worker *worker, const struct runtime *runtime, int status, struct arena *arena,
 		 struct onhost_written *ret_written, struct error *err)
 {
@@ -242,7 +247,10 @@ static int judge(const struct worker *worker, const struct runtime *runtime, int
 	struct onhost_msg msg;
 	char text[128];
 
-	if (status != 0 || end == NULL || end + 1 != worker->report.data + worker->report.len)
+	bool whole = status == 0 && end != NULL && end + 1 == worker->report.data + worker->report.len;
+	if (!whole && worker->gone)
+		return went_away(err);
+	if (!whole)
 		return error_set(err, ERROR_INTERNAL,
 				 "the process that writes the image %s without a result; the first MiB of the device "
 				 "was not written",
@@ -258,7 +266,7 @@ static int judge(const struct worker *worker, const struct runtime *runtime, int
 				 "its result");
 	enum error_kind kind = error_kind_by_name(msg.error.type);
 	if (kind == ERROR_CANCELLED && worker->gone)
-		return error_set(err, ERROR_PROTOCOL, "the other side of the session went away while the image was written");
+		return went_away(err);
 	/* nobody has told us to stop: a signal was sent to it alone */
 	if (kind == ERROR_NONE || (kind == ERROR_CANCELLED && !cancel_raised(runtime->cancel)))
 		kind = ERROR_INTERNAL;

@@ -104,6 +104,31 @@ static void descriptors_are_not_inherited(void **state)
 	cancel_close(&cancel);
 }
 
+/* A child's own: what is raised there does not wake the parent, and the other way round. */
+static void renewed(void **state)
+{
+	struct cancel parents;
+	struct cancel childs;
+
+	(void)state;
+	assert_int_equal(cancel_open(&parents, NULL), 0);
+	childs = parents;
+	assert_int_equal(cancel_renew(&childs, NULL), 0);
+	assert_false(cancel_raised(&childs));
+	cancel_raise(&childs, SIGINT);
+	assert_true(readable(&childs));
+	assert_false(readable(&parents));
+	cancel_close(&childs);
+
+	cancel_raise(&parents, SIGHUP);
+	childs = parents;
+	assert_int_equal(cancel_renew(&childs, NULL), 0);
+	assert_int_equal(childs.signal, SIGHUP);
+	assert_true(readable(&childs));
+	cancel_close(&childs);
+	cancel_close(&parents);
+}
+
 static void no_descriptor_left(void **state)
 {
 	struct rlimit before;
@@ -118,6 +143,12 @@ static void no_descriptor_left(void **state)
 	setrlimit(RLIMIT_NOFILE, &before);
 	assert_int_equal(done, -1);
 	assert_int_equal(err.kind, ERROR_INTERNAL);
+	struct cancel old = { .read_fd = 100, .write_fd = 101 };
+	setrlimit(RLIMIT_NOFILE, &none);
+	done = cancel_renew(&old, &err);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(done, -1);
+	assert_int_equal(old.read_fd, 100);
 }
 
 int main(void)
@@ -126,6 +157,7 @@ int main(void)
 		cmocka_unit_test(raised_and_taken_back), cmocka_unit_test(a_full_pipe_does_not_block),
 		cmocka_unit_test(from_a_handler),	 cmocka_unit_test(none_is_never_raised),
 		cmocka_unit_test(descriptors_are_not_inherited), cmocka_unit_test(no_descriptor_left),
+		cmocka_unit_test(renewed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
