@@ -140,11 +140,9 @@ $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/to
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
-# what the bench compares onhost with
-$(BUILD)/tests/inflate_alone: $(BUILD)/obj/tests/tools/inflate_alone.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
-
-# what an image that took its reader over would try
-$(BUILD)/tests/sandbox_probe: $(BUILD)/obj/tests/tools/sandbox_probe.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
+# over onhost's parts: what the bench compares it with; what an image that took its reader over would try
+ONHOST_TOOLS := $(BUILD)/tests/inflate_alone $(BUILD)/tests/sandbox_probe
+$(ONHOST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
 
