@@ -259,7 +259,8 @@ static int run_write(struct runtime *runtime, const struct options *options, str
 		.fd = opened.fd,
 		.name = opened.node,
 		.size = opened.size,
-		.fresh = options->fresh && !options->encrypted,
+		.fresh = options->fresh,
+		.encrypted = options->encrypted,
 		.skip_zero_blocks = options->skip_zero_blocks,
 	};
 	if (pipeline_write(runtime, &how, &target, &result, err) != 0)
@@ -285,7 +286,11 @@ static int run_verify(struct runtime *runtime, const struct options *options, st
 
 	const struct pipeline_options how = pipeline_of(options, &file, &progress);
 	const struct pipeline_target target = {
-		.fd = opened.fd, .name = opened.node, .size = opened.size, .fresh = options->fresh,
+		.fd = opened.fd,
+		.name = opened.node,
+		.size = opened.size,
+		.fresh = options->fresh,
+		.encrypted = options->encrypted,
 	};
 	if (pipeline_verify(runtime, &how, &target, &result, err) != 0)
 		return -1;
@@ -335,7 +340,8 @@ static const struct command commands[] = {
 	  "device must be blank and in nobody's use. Its first MiB is written last.\n",
 	  "vdnitrezfsjlLVh", false, false, run_write },
 	{ "verify", "--device PATH [--image FILE]", "compares a device with what write must write to it",
-	  "Of --device only as much is read as the image has. With --fresh, holes may hold anything.\n", "dirsjVh",
+	  "Of --device only as much is read as the image has. With the --fresh and --encrypted that write was given,\n"
+	  "what it may leave out may hold anything.\n", "diresjVh",
 	  false, false, run_verify },
 	{ "unpack", "[--image FILE] > root.img", "the disk image inside, to standard output; needs no root", "", "isVh",
 	  false, false, run_unpack },

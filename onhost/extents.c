@@ -14,6 +14,8 @@ int extents_init(struct extents *extents, const struct extents_options *options,
 {
 	memset(extents, 0, sizeof(*extents));
 	extents->options = *options;
+	if (options->skip_free && !options->skip_zeros && freemap_new(options->log, &extents->freemap, err) != 0)
+		return -1;
 	return options->digest ? digest_new(&extents->digest, err) : 0;
 }
 
@@ -25,6 +27,7 @@ void extents_destroy(struct extents *extents)
 		slots_put(extents->options.slots, STEAL(extents->filling));
 	if (extents->digest != NULL)
 		digest_free(STEAL(extents->digest));
+	freemap_free(STEAL(extents->freemap));
 }
 
 static struct slot *take_slot(struct extents *extents, struct error *err)
@@ -64,6 +67,8 @@ int extents_declare(struct extents *extents, uint64_t size, struct error *err)
 	if (size > extents->options.limit)
 		return refuse_size(extents, "", size, err);
 	atomic_store(&extents->total, size);
+	if (extents->freemap != NULL)
+		freemap_declare(extents->freemap, size);
 	return 0;
 }
 
@@ -99,11 +104,13 @@ static int hash_slot(struct extents *extents, const struct slot *slot, struct er
 	return digest_update(extents->digest, slot->data, slot->len, err);
 }
 
-static void unwant_zeros(struct slot *slot)
+/* Only where a block may be left out its bytes are looked at. */
+static void unwant_zeros(struct slot *slot, struct freemap *freemap)
 {
 	for (size_t start = 0; start < slot->len; start += SLOT_BLOCK) {
 		size_t n = slot->len - start < SLOT_BLOCK ? slot->len - start : SLOT_BLOCK;
-		if (memcmp(slot->data + start, zeros, n) == 0)
+		if ((freemap == NULL || freemap_is_free(freemap, slot->offset + start, n)) &&
+		    memcmp(slot->data + start, zeros, n) == 0)
 			slot_unwant(slot, start / SLOT_BLOCK);
 	}
 }
@@ -115,8 +122,11 @@ static int emit(struct extents *extents, struct slot *slot, struct error *err)
 		slots_put(extents->options.slots, slot);
 		return -1;
 	}
-	if (extents->options.skip_zeros)
-		unwant_zeros(slot);
+	/* first all that stands in the window itself: a bitmap may speak of blocks before it */
+	if (extents->freemap != NULL)
+		freemap_feed(extents->freemap, slot->data, slot->len, slot->offset);
+	if (extents->options.skip_zeros || extents->freemap != NULL)
+		unwant_zeros(slot, extents->freemap);
 	size_t wanted = slot_wanted_bytes(slot);
 	extents->wanted += wanted;
 	atomic_store(&extents->skipped, slot->offset + slot->len - extents->wanted);

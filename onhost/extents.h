@@ -10,6 +10,8 @@
 
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/log.h"
+#include "onhost/freemap.h"
 #include "onhost/slots.h"
 
 struct extents_options {
@@ -17,7 +19,9 @@ struct extents_options {
 	const char *where; /* what has that limit, for messages */
 	bool holes;        /* holes go out as zeros that are wanted; otherwise they are left out */
 	bool skip_zeros;   /* blocks of zeros are not wanted */
+	bool skip_free;    /* blocks of zeros that an ext4 file system in the image calls free are not wanted */
 	bool digest;
+	struct log *log; /* borrowed; NULL: none */
 	struct slots *slots;
 	/* In order; the slot belongs to the callee, which gives it back by slots_put. Slots without a wanted block are
 	 * not handed out. */
@@ -33,6 +37,7 @@ struct extents {
 	uint64_t wanted;      /* bytes of blocks that are wanted */
 	uint64_t hashed;
 	struct digest *digest;
+	struct freemap *freemap; /* NULL unless skip_free */
 	/* for progress, read by another thread */
 	_Atomic uint64_t total;   /* 0: not known (yet) */
 	_Atomic uint64_t skipped; /* bytes left out so far */

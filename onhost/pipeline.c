@@ -426,16 +426,16 @@ static int with_extents(struct pipeline *p, struct extents_options *wanted, stru
 			struct error *err)
 {
 	wanted->digest = p->options->digest;
+	wanted->log = p->runtime->log;
 	wanted->slots = &p->slots;
 	wanted->emit = enqueue;
 	wanted->emit_self = p;
 	if (ring_init(&p->queue, SLOTS, err) != 0)
 		return -1;
 	int result = extents_init(&p->extents, wanted, err);
-	if (result == 0) {
+	if (result == 0)
 		result = with_end(p, ret_result, err);
-		extents_destroy(&p->extents);
-	}
+	extents_destroy(&p->extents);
 	ring_destroy(&p->queue);
 	return result;
 }
@@ -470,8 +470,9 @@ int pipeline_write(struct runtime *runtime, const struct pipeline_options *optio
 	struct extents_options wanted = {
 		.limit = target->size,
 		.where = target->name,
-		.holes = !target->fresh,
+		.holes = !target->fresh || target->encrypted,
 		.skip_zeros = target->skip_zero_blocks,
+		.skip_free = target->fresh,
 	};
 
 	if (target->skip_zero_blocks && !target->fresh)
@@ -489,8 +490,9 @@ int pipeline_verify(struct runtime *runtime, const struct pipeline_options *opti
 	struct extents_options wanted = {
 		.limit = target->size,
 		.where = target->name,
-		.holes = !target->fresh,
+		.holes = !target->fresh || target->encrypted,
 		.skip_zeros = target->skip_zero_blocks,
+		.skip_free = target->fresh,
 	};
 
 	return run(&p, &wanted, ret_result, err);

@@ -52,7 +52,10 @@ struct pipeline_target {
 	int fd;           /* open for writing (or reading, for verify); a block device or, in the lab, a regular file */
 	const char *name; /* for messages */
 	uint64_t size;    /* bytes that it holds */
-	bool fresh;       /* never written: holes of the archive may be left out; otherwise they are written as zeros */
+	/* Never written: may be left out are holes of the archive (otherwise they are written as zeros) and blocks of
+	 * zeros that the image's own ext4 calls free. */
+	bool fresh;
+	bool encrypted; /* what is not written may read as noise: holes are written, of what is free nobody cares */
 	bool skip_zero_blocks; /* leave out every block of zeros (the operator's choice; only on a fresh one) */
 };
 

@@ -71,8 +71,8 @@ static int write_image(struct runtime *runtime, const struct worker_job *job, pi
 		.fd = job->target->fd,
 		.name = job->target->node,
 		.size = job->target->size,
-		/* what is not written to an encrypted volume reads as noise, so there even holes are */
-		.fresh = write->fresh && !write->encrypted,
+		.fresh = write->fresh,
+		.encrypted = write->encrypted,
 		.skip_zero_blocks = write->skip_zero_blocks,
 	};
 	return pipeline_write(runtime, &options, &target, ret_result, err);
