@@ -2,6 +2,7 @@
 """What onhost leaves out because the image's own ext4 calls it free: on a device full of noise, as an encrypted volume
 is, e2fsck and every file say the same of it as of the image; and it is as much as dumpe2fs's lists of free blocks and the
 image's zeros allow, to the block."""
+import filecmp
 import json
 import os
 import random
@@ -154,6 +155,7 @@ def test_as_mkfs_makes_it(kind, tmp_path, payload, write):
     options, trusted = KINDS[kind]
     part, image = tmp_path / "part", tmp_path / "root.img"
     mkfs(part, SIZE - MIB, payload, options)
+    run("e2fsck", "-fy", part, status=(0, 1))  # mkfs.ext4 -d leaves quotas wrong
     at_sector(63, part, image)
     written = write(image)
     if trusted:
@@ -345,13 +347,14 @@ def test_not_clean(command, why, tmp_path, part, write):
 
 
 @pytest.mark.parametrize("command, why", [
-    ("sbg 3 free_blocks_count 7", "count different numbers"), ("sbg 4 flags 8", "flags that are not known"),
-    ("sbg 2 block_bitmap 5000000", "stands where it cannot"), ("sbg 2 inode_table 5119", "stands where it cannot"),
-    ("sbg 2 block_bitmap 3", "stands where it cannot")])
+    ("set_bg 3 free_blocks_count 7", "count different numbers"), ("set_bg 4 flags 8", "flags that are not known"),
+    ("set_bg 2 block_bitmap 5000000", "stands where it cannot"), ("set_bg 2 inode_table 5119", "stands where it cannot"),
+    ("set_bg 2 block_bitmap 3", "stands where it cannot")])
 def test_descriptors_that_lie(command, why, tmp_path, part, write):
     image = tmp_path / "root.img"
     at_sector(63, part, image)
     patch(image, 63 * SECTOR, command)
+    patch(image, 63 * SECTOR, " ".join(command.split()[:2]) + " checksum calc")
     written = write(image)
     assert written.left_out == 0 and why in written.log
 
@@ -424,12 +427,28 @@ def test_stemcell(tmp_path, write, noise):
     assert written.written <= 1.02 * Groups(image, 63 * SECTOR).used_bytes
 
 
-def test_not_known_to_be_fresh(tmp_path, part, noise, make_loop):
-    """Then everything is written."""
+def test_not_known_to_be_fresh(tmp_path, part, make_loop):
+    """Then all of it is written, and unpack's image is always whole."""
     image = tmp_path / "root.img"
     at_sector(63, part, image)
-    device = make_loop(os.path.getsize(noise))
-    done = onhost("write", "--device", device, "--image", image, "--json")
-    assert json.loads(done.stdout)["skipped"] == 0
-    shutil.copyfile(image, tmp_path / "whole")
-    done = onhost("unpack", "--image", image)
+    device = make_loop(os.path.getsize(image))
+    told = json.loads(onhost("write", "--device", device, "--image", image, "--json").stdout)
+    assert (told["skipped"], told["written"]) == (0, os.path.getsize(image))
+    with open(tmp_path / "unpacked", "wb") as out:
+        subprocess.run([ONHOST, "unpack", "--image", image], check=True, stdout=out, stderr=subprocess.DEVNULL, timeout=60)
+    assert filecmp.cmp(image, tmp_path / "unpacked", shallow=False)
+
+
+def test_verify_compares_what_must_be_written(tmp_path, part, write):
+    """A block of zeros in use that is noise on the device is a difference; one that is free is not."""
+    image = tmp_path / "root.img"
+    at_sector(63, part, image)
+    written = write(image)
+    allowed = left_out(image, [63 * SECTOR])
+    with open(image, "rb") as f:
+        zeros = [n for n in range(os.path.getsize(image) // BLOCK) if f.read(BLOCK) == bytes(BLOCK) and n not in allowed]
+    options = ("verify", "--device", written.device, "--image", image, "--fresh", "--encrypted")
+    flip(written.device, min(allowed) * BLOCK, 1)
+    onhost(*options)
+    flip(written.device, zeros[-1] * BLOCK + 5, 1)
+    assert f"differs from the image at offset {zeros[-1] * BLOCK + 5}" in onhost(*options, status=6).stderr

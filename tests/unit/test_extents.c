@@ -9,6 +9,8 @@
 
 #include "common/digest.h"
 #include "onhost/extents.h"
+#include "tests/unit/ext4_kit.h"
+#include "tests/unit/fail_alloc.h"
 #include "tests/unit/image_kit.h"
 
 #define MIB ((size_t)1024 * 1024)
@@ -210,6 +212,132 @@ static void test_zeros(void **state)
 	}
 }
 
+/* --- what the file system calls free ------------------------------------------------------------------------------- */
+
+#define PART_START ((size_t)63 * 512)
+
+/* The disk with a file system at sector 63; the kit is freed by the caller. */
+static struct kit_ext4 put_ext4(uint8_t *whole)
+{
+	struct kit_ext4 kit = { .block_size = 4096, .blocks_per_group = 256, .blocks = 900, .flex = 16, .uninit = 4 };
+
+	kit_ext4_make(&kit);
+	memset(whole, 0, DISK);
+	memcpy(whole + PART_START, kit.data, kit.size);
+	whole[510] = 0x55;
+	whole[511] = 0xAA;
+	whole[446 + 4] = 0x83;
+	kit_ext4_set32(whole + 446 + 8, 63);
+	kit_ext4_set32(whole + 446 + 12, (uint32_t)(kit.size / 512));
+	return kit;
+}
+
+/* In the file system, both of its blocks that it touches free, and zeros. All bitmaps stand in the first window. */
+static bool may_stay(const struct kit_ext4 *kit, const uint8_t *whole, size_t at)
+{
+	static const uint8_t zeros[SLOT_BLOCK];
+
+	if (at < PART_START || at + SLOT_BLOCK > PART_START + kit->size)
+		return false;
+	size_t first = (at - PART_START) / 4096;
+	return kit->truth[first] == 0 && kit->truth[first + 1] == 0 && memcmp(whole + at, zeros, SLOT_BLOCK) == 0;
+}
+
+static void expect_ext4(struct fixture *f, const struct kit_ext4 *kit, const uint8_t *whole)
+{
+	size_t left_out = 0;
+
+	for (size_t at = 0; at < DISK; at += SLOT_BLOCK) {
+		if (may_stay(kit, whole, at)) {
+			left_out += SLOT_BLOCK;
+			expect(f, at, at + SLOT_BLOCK, KIT_UNTOUCHED);
+		} else {
+			assert_memory_equal(f->out.data + at, whole + at, SLOT_BLOCK);
+		}
+	}
+	assert_true(left_out > MIB);
+	assert_int_equal(skipped(f), left_out);
+}
+
+/* By copy in pieces of any size, by whole slots, and with holes that are written. */
+static void test_free_blocks(void **state)
+{
+	static const size_t steps[] = { 3000, 4096, 100000, MIB, DISK };
+	static uint8_t whole[DISK];
+	struct kit_ext4 kit = put_ext4(whole);
+
+	(void)state;
+	for (size_t i = 0; i < 3 * sizeof(steps) / sizeof(steps[0]); i++) {
+		struct fixture f;
+		size_t step = steps[i / 3];
+		open_fixture(&f, (struct extents_options){ .skip_free = true, .holes = true });
+		if (i % 3 != 1)
+			assert_int_equal(extents_declare(&f.extents, DISK, &f.err), 0);
+		for (size_t at = 0; at < DISK; at += step) {
+			size_t n = DISK - at < step ? DISK - at : step;
+			const uint8_t *data = whole + at;
+			uint8_t *lent;
+			/* zeros that the archive calls a hole */
+			if (i % 3 == 2 && data[0] == 0 && memcmp(data, data + 1, n - 1) == 0)
+				continue;
+			if (step == MIB) {
+				assert_int_equal(extents_lend(&f.extents, &lent, &f.err), 0);
+				data = memcpy(lent, data, MIB);
+			}
+			assert_int_equal(extents_data(&f.extents, data, n, at, &f.err), 0);
+		}
+		assert_int_equal(extents_end(&f.extents, &f.err), 0);
+		expect_ext4(&f, &kit, whole);
+		close_fixture(&f);
+	}
+	kit_ext4_free(&kit);
+}
+
+static void test_free_not_asked_for(void **state)
+{
+	static uint8_t whole[DISK];
+	struct kit_ext4 kit = put_ext4(whole);
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, (struct extents_options){ .skip_free = false });
+	assert_int_equal(extents_data(&f.extents, whole, DISK, 0, &f.err), 0);
+	assert_int_equal(extents_end(&f.extents, &f.err), 0);
+	assert_memory_equal(f.out.data, whole, DISK);
+	assert_int_equal(skipped(&f), 0);
+	close_fixture(&f);
+	/* the operator's choice leaves out more */
+	open_fixture(&f, (struct extents_options){ .skip_free = true, .skip_zeros = true });
+	assert_int_equal(extents_data(&f.extents, whole, DISK, 0, &f.err), 0);
+	assert_int_equal(extents_end(&f.extents, &f.err), 0);
+	uint64_t zeros_too = skipped(&f);
+	close_fixture(&f);
+	open_fixture(&f, (struct extents_options){ .skip_free = true });
+	assert_int_equal(extents_data(&f.extents, whole, DISK, 0, &f.err), 0);
+	assert_int_equal(extents_end(&f.extents, &f.err), 0);
+	assert_true(skipped(&f) < zeros_too);
+	close_fixture(&f);
+	kit_ext4_free(&kit);
+}
+
+static void test_free_no_memory(void **state)
+{
+	struct extents extents;
+	struct error err;
+	const struct extents_options options = { .skip_free = true, .digest = true };
+	bool failed = true;
+
+	(void)state;
+	for (long n = 0; failed; n++) {
+		fail_alloc_after(n);
+		int result = extents_init(&extents, &options, &err);
+		failed = fail_alloc_off();
+		assert_int_equal(result, failed ? -1 : 0);
+		extents_destroy(&extents);
+		assert_true(n < 10);
+	}
+}
+
 static void test_sizes(void **state)
 {
 	static const struct {
@@ -295,6 +423,9 @@ int main(void)
 		cmocka_unit_test(test_holes_left_out),
 		cmocka_unit_test(test_holes_as_zeros),
 		cmocka_unit_test(test_zeros),
+		cmocka_unit_test(test_free_blocks),
+		cmocka_unit_test(test_free_not_asked_for),
+		cmocka_unit_test(test_free_no_memory),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_size_found_at_the_end),
 		cmocka_unit_test(test_wrong_places),

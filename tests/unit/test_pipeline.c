@@ -200,7 +200,12 @@ static void test_sparse(void **state)
 	assert_int_equal(pipeline_verify(&f.runtime, &f.options, &f.target, &f.result, &f.err), 0);
 	assert_int_equal(f.result.skipped, 3 * MIB - 8192);
 
-	/* on any other target, holes are zeros that must be there */
+	/* on any other target, holes are zeros that must be there; an encrypted one may be new */
+	f.target.encrypted = true;
+	f.stream.taken = 0;
+	assert_int_equal(pipeline_verify(&f.runtime, &f.options, &f.target, &f.result, &f.err), -1);
+	assert_non_null(strstr(f.err.message, "at offset 0"));
+	f.target.encrypted = false;
 	f.target.fresh = false;
 	f.stream.taken = 0;
 	assert_int_equal(pipeline_verify(&f.runtime, &f.options, &f.target, &f.result, &f.err), -1);
@@ -209,6 +214,14 @@ static void test_sparse(void **state)
 	assert_int_equal(write_image(&f), 0);
 	assert_int_equal(f.result.written, 3 * MIB);
 	assert_int_equal(f.result.skipped, 0);
+	kit_read_file(f.target.fd, seen, TARGET);
+	assert_memory_equal(seen, whole, 3 * MIB);
+
+	f.target.fresh = f.target.encrypted = true;
+	assert_int_equal(pwrite(f.target.fd, old, TARGET, 0), TARGET);
+	f.stream.taken = 0;
+	assert_int_equal(write_image(&f), 0);
+	assert_int_equal(f.result.written, 3 * MIB);
 	kit_read_file(f.target.fd, seen, TARGET);
 	assert_memory_equal(seen, whole, 3 * MIB);
 	close_fixture(&f);
