@@ -155,7 +155,8 @@ def test_as_mkfs_makes_it(kind, tmp_path, payload, write):
     options, trusted = KINDS[kind]
     part, image = tmp_path / "part", tmp_path / "root.img"
     mkfs(part, SIZE - MIB, payload, options)
-    run("e2fsck", "-fy", part, status=(0, 1))  # mkfs.ext4 -d leaves quotas wrong
+    if kind == "quota":
+        run("e2fsck", "-fy", part, status=(0, 1))  # mkfs.ext4 -d leaves quotas wrong
     at_sector(63, part, image)
     written = write(image)
     if trusted:
@@ -164,7 +165,6 @@ def test_as_mkfs_makes_it(kind, tmp_path, payload, write):
     else:
         assert (written.left_out, differing(image, written.device)) == (0, set())
         assert "the partition at sector 63 is written whole: " in written.log
-        same_in_use(image, written, [63 * SECTOR], tmp_path)
 
 
 # --- where it stands ------------------------------------------------------------------------------------------------
@@ -283,9 +283,9 @@ def test_doubtful_places(make, tmp_path, part, write):
 
 # --- what happens to file systems ----------------------------------------------------------------------------------
 
-def patch(image, offset, command):
-    """debugfs changes it, and sets the checksums right."""
-    run("debugfs", "-w", "-R", command, at(image, offset))
+def patch(image, offset, *commands):
+    """debugfs changes it, and sets the superblock's checksum right."""
+    run("debugfs", "-w", "-f", "-", at(image, offset), input="\n".join(commands) + "\n")
 
 
 @needs_root
@@ -353,8 +353,7 @@ def test_not_clean(command, why, tmp_path, part, write):
 def test_descriptors_that_lie(command, why, tmp_path, part, write):
     image = tmp_path / "root.img"
     at_sector(63, part, image)
-    patch(image, 63 * SECTOR, command)
-    patch(image, 63 * SECTOR, " ".join(command.split()[:2]) + " checksum calc")
+    patch(image, 63 * SECTOR, command, " ".join(command.split()[:2]) + " checksum calc")
     written = write(image)
     assert written.left_out == 0 and why in written.log
 
@@ -370,13 +369,14 @@ def metadata_places(groups):
             yield from range(bitmap * groups.block_size, (bitmap + 1) * groups.block_size)
 
 
-def test_any_byte_wrong(tmp_path, part, write):
+def test_any_byte_wrong(tmp_path, write):
     """Whatever e2fsck and debugfs make of an image with a flipped byte, they make of what was written."""
-    image = tmp_path / "root.img"
+    part, image = tmp_path / "part", tmp_path / "root.img"
+    mkfs(part, 8 * MIB, tree(tmp_path / "tree", MIB, seed=2), ("-b", "1024", "-g", "1024", "-O", "^has_journal"))
     at_sector(63, part, image)
     rng = random.Random(int(os.environ["WALK_SEED"]))
     places = list(metadata_places(Groups(image, 63 * SECTOR)))
-    for number in range(24):
+    for number in range(12):
         place, change = 63 * SECTOR + rng.choice(places[:rng.choice((1024, 2048, len(places)))]), rng.randrange(1, 256)
         flip(image, place, change)
         written = write(image)
@@ -386,7 +386,7 @@ def test_any_byte_wrong(tmp_path, part, write):
                        for path, name in ((image, "image"), (written.device, "written"))]
         assert left == right, (place, change, os.environ["WALK_SEED"])
         flip(image, place, change)
-    assert expect(image, write(image), [63 * SECTOR], tmp_path) > 1000
+    assert expect(image, write(image), [63 * SECTOR], tmp_path) > 300
 
 
 def flip(image, place, change):
