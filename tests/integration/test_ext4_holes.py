@@ -3,10 +3,12 @@
 is, e2fsck and every file say the same of it as of the image; and it is as much as dumpe2fs's lists of free blocks and the
 image's zeros allow, to the block."""
 import filecmp
+import hashlib
 import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 from types import SimpleNamespace
 
@@ -95,6 +97,11 @@ def differing(image, device):
 def expect(image, written, offsets, folder):
     """All is right, and what was left out is what may be."""
     assert set(same_in_use(image, written, offsets, folder)) == {0}
+    return exact(image, written, offsets)
+
+
+def exact(image, written, offsets):
+    """Left out are the blocks that may be, and no others; how many."""
     allowed = left_out(image, offsets)
     assert differing(image, written.device) == allowed
     size = os.path.getsize(image)
@@ -415,16 +422,63 @@ def test_archives(options, tmp_path, part, write):
     assert differing(image, device) == set()
 
 
+def session(image, folder, **message):
+    """One write in a session with cpi, all sent ahead; what is answered to it."""
+    data = image.read_bytes()
+    lines = [{"op": "hello", "version": 1},
+             {"op": "write", "volume_id": VOLUME, "device_name": "/dev/sdf", "size_mib": SIZE // MIB, "device_timeout_ms": 1000,
+              "image": {"source": "stream"}, **message}]
+    sent = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    for start in range(0, len(data), MIB):
+        sent += struct.pack(">I", len(data[start:start + MIB])) + data[start:start + MIB]
+    sent += bytes(4)
+    sent += json.dumps({"op": "end", "sha256": hashlib.sha256(data).hexdigest()}).encode() + b"\n"
+    done = subprocess.run([ONHOST, "serve", "--lab", "--lab-devices", folder], input=sent, capture_output=True, timeout=60,
+                          check=False, env={"AWS_EC2_METADATA_DISABLED": "true"})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_session(encrypted, tmp_path, part, noise):
+    """cpi says that the volume is new, and whether it is encrypted."""
+    image, archive, device, links = (tmp_path / name for name in ("root.img", "image", "device", "links"))
+    links.mkdir()
+    (links / LINK).symlink_to(device)
+    at_sector(63, part, image)
+    run("tar", "-C", tmp_path, "-Sczf", archive, "root.img")
+    for fresh in (True, False):
+        if encrypted:
+            shutil.copyfile(noise, device)
+        else:
+            with open(device, "wb") as f:
+                f.truncate(SIZE)
+        told = session(archive, links, fresh=fresh, encrypted=encrypted)
+        assert told["ok"] == "written", told
+        if not fresh:
+            assert told["skipped"] == 0
+        elif encrypted:
+            expect(image, SimpleNamespace(device=str(device), left_out=told["skipped"]), [63 * SECTOR], tmp_path)
+        else:
+            assert told["skipped"] >= len(left_out(image, [63 * SECTOR])) * BLOCK
+            assert differing(image, device) == set()
+
+
+@needs_root
 def test_stemcell(tmp_path, write, noise):
-    """Written at most 1.02 times what the file system uses."""
+    """Every file as it was, for the kernel itself; and written at most 1.02 times what the file system uses."""
     folder = make_stemcell(256, "--keep-root")
     image, device = os.path.join(folder, "root.img"), tmp_path / "device"
     with open(device, "wb") as out:
         for _ in range(6):
             out.write(noise.read_bytes())
     written = write(os.path.join(folder, "image"), device=device)
-    assert expect(image, written, [63 * SECTOR], tmp_path) > 10000
+    assert exact(image, written, [63 * SECTOR]) > 10000
     assert written.written <= 1.02 * Groups(image, 63 * SECTOR).used_bytes
+    assert fsck(device, 63 * SECTOR)[0] == 0
+    with mounted(image, tmp_path / "image", 63 * SECTOR, ("ro", "noload")) as left:
+        with mounted(device, tmp_path / "written", 63 * SECTOR, ("ro", "noload")) as right:
+            assert listing(left) == listing(right)
 
 
 def test_not_known_to_be_fresh(tmp_path, part, make_loop):
