@@ -146,6 +146,13 @@ $(ONHOST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libonho
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
 
+# a file system that makes trouble, for a loop device over it
+FAULT_FS := $(BUILD)/tests/fault_fs
+$(BUILD)/obj/tests/tools/fault_fs.o: CPPFLAGS += $(call pkg_cflags,fuse3)
+$(FAULT_FS): $(BUILD)/obj/tests/tools/fault_fs.o
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(call pkg_libs,fuse3)
+
 VENV := build/venv
 $(VENV)/done: tests/lab/requirements.txt
 	@echo "installing the Python packages of $< under $(VENV)"
@@ -179,7 +186,7 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3
-integration: all $(VENV)/done $(DRIVERS) $(BUILD)/tests/sandbox_probe ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
 

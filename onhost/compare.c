@@ -8,23 +8,23 @@
 #include <unistd.h>
 
 #include "onhost/direct.h"
+#include "onhost/fault.h"
 
 int compare_init(struct compare *compare, const struct pipeline_target *target, struct slots *slots, struct error *err)
 {
 	memset(compare, 0, sizeof(*compare));
-	compare->fd = target->fd;
-	compare->name = target->name;
+	compare->target = target;
 	compare->slots = slots;
 	compare->buffer = aligned_alloc(SLOT_BLOCK, SLOT_SIZE);
 	if (compare->buffer == NULL)
 		return error_nomem(err);
-	compare->direct = direct_set(compare->fd, true);
+	compare->direct = direct_set(compare->target->fd, true);
 	return 0;
 }
 
 void compare_destroy(struct compare *compare)
 {
-	direct_set(compare->fd, false);
+	direct_set(compare->target->fd, false);
 	free(compare->buffer);
 }
 
@@ -33,22 +33,19 @@ static int read_at(struct compare *compare, size_t len, uint64_t offset, struct 
 	size_t got = 0;
 
 	while (got < len) {
-		ssize_t n = pread(compare->fd, compare->buffer + got, len - got, (off_t)(offset + got));
+		ssize_t n = pread(compare->target->fd, compare->buffer + got, len - got, (off_t)(offset + got));
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* larger blocks than ours, or the image's odd end */
 		if (n < 0 && errno == EINVAL && compare->direct) {
 			compare->direct = false;
-			direct_set(compare->fd, false);
+			direct_set(compare->target->fd, false);
 			continue;
 		}
-		if (n < 0)
-			return error_errno(err, ERROR_IO, errno,
-					   "cannot read %s at offset %llu (the kernel's log may say why)",
-					   compare->name, (unsigned long long)(offset + got));
-		if (n == 0)
-			return error_set(err, ERROR_IO, "%s ends at offset %llu, before the image does", compare->name,
-					 (unsigned long long)(offset + got));
+		if (n <= 0) {
+			const struct fault fault = { FAULT_READ, offset + got, len - got, n < 0 ? errno : 0 };
+			return fault_tell(compare->target, &fault, err);
+		}
 		got += (size_t)n;
 	}
 	return 0;
@@ -64,7 +61,7 @@ static int compare_run(struct compare *compare, const uint8_t *data, size_t len,
 	size_t i = 0;
 	while (compare->buffer[i] == data[i])
 		i++;
-	return error_set(err, ERROR_IO, "%s differs from the image at offset %llu; write it again", compare->name,
+	return error_set(err, ERROR_IO, "%s differs from the image at offset %llu; write it again", compare->target->name,
 			 (unsigned long long)(offset + i));
 }
 

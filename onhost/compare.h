@@ -10,8 +10,7 @@
 #include "onhost/slots.h"
 
 struct compare {
-	int fd;
-	const char *name;
+	const struct pipeline_target *target; /* borrowed */
 	struct slots *slots;
 	bool direct;
 	uint8_t *buffer;
@@ -20,7 +19,8 @@ struct compare {
 
 int compare_init(struct compare *compare, const struct pipeline_target *target, struct slots *slots, struct error *err);
 void compare_destroy(struct compare *compare);
-/* Takes the slot over. One thread. ERROR_IO: the first offset that differs, or what cannot be read. */
+/* Takes the slot over. One thread. ERROR_IO: the first offset that differs, or what cannot be read. ERROR_NO_DEVICE: the
+ * device went away. */
 int compare_slot(struct compare *compare, struct slot *slot, struct error *err);
 
 #endif

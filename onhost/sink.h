@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The writing end for a device: slots in any order, from several threads, past the page cache where the target allows
- * it. The first slot (the first MiB) is kept back until sink_commit. Errors are ERROR_IO with offset and errno. */
+ * it. The first slot (the first MiB) is kept back until sink_commit. Errors are ERROR_IO with offset and errno, or
+ * ERROR_NO_DEVICE when the device went away. */
 #ifndef ONHOST_SINK_H
 #define ONHOST_SINK_H
 
@@ -12,8 +13,7 @@
 #include "onhost/slots.h"
 
 struct sink {
-	int fd;
-	const char *name;
+	const struct pipeline_target *target; /* borrowed */
 	struct slots *slots;
 	_Atomic bool direct;
 	_Atomic uint64_t written;
@@ -30,7 +30,8 @@ void sink_destroy(struct sink *sink);
 int sink_write(struct sink *sink, struct slot *slot, struct error *err);
 /* When all other calls have returned: what is left but the head, and all of it flushed to the device. */
 int sink_flush(struct sink *sink, struct error *err);
-/* After sink_flush: the head, and flushed. If this fails, the head is blanked as far as the device still takes that. */
+/* After sink_flush: the head, and flushed. If this fails, the head is blanked again as far as the device still takes
+ * that, its first block before the rest. */
 int sink_commit(struct sink *sink, struct error *err);
 uint64_t sink_written(struct sink *sink);
 

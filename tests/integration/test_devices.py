@@ -262,11 +262,15 @@ class Session:
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
 
+    def any_answer(self):
+        """The next message; None at the end."""
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else None
+
     def answer(self):
         """The next message that is not progress; None at the end."""
         while True:
-            line = self.process.stdout.readline()
-            message = json.loads(line) if line else None
+            message = self.any_answer()
             if message is None or message.get("event") != "progress":
                 return message
 
