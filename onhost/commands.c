@@ -10,12 +10,12 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/io.h"
-#include "common/json_write.h"
 #include "onhost/device.h"
 #include "onhost/image_file.h"
 #include "onhost/metadata.h"
 #include "onhost/pipeline.h"
 #include "onhost/progress.h"
+#include "onhost/result.h"
 #include "onhost/sandbox.h"
 #include "onhost/session.h"
 #include "onhost/target.h"
@@ -101,69 +101,24 @@ static int find_volume(struct runtime *runtime, const struct options *options, c
 static int run_wait_device(struct runtime *runtime, const struct options *options, struct error *err)
 {
 	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
-	struct json_writer writer;
 	struct device device;
 
 	if (options->volume == NULL)
 		return error_set(err, ERROR_INVALID_CALL, "wait-device needs --volume ID");
 	if (find_volume(runtime, options, options->device, &device, err) != 0)
 		return -1;
-	if (!options->json) {
-		buf_printf(&text, "%s\t%s\n", device.node, device.recognised_by);
-		return print(&text, err);
-	}
-	json_writer_init(&writer, &text);
-	json_begin_object(&writer);
-	json_member_string(&writer, "device", device.node);
-	json_member_string(&writer, "recognised_by", device.recognised_by);
-	json_end_object(&writer);
-	buf_char(&text, '\n');
+	result_of_device(&device, options->json, &text);
 	return print(&text, err);
 }
 
 /* --- write, verify, unpack ---------------------------------------------------------------------------------------- */
-
-static void result_as_json(const struct pipeline_result *result, const char *device, struct buf *text)
-{
-	struct json_writer writer;
-
-	json_writer_init(&writer, text);
-	json_begin_object(&writer);
-	json_member_string(&writer, "device", device);
-	json_member_unsigned(&writer, "read", result->read);
-	json_member_unsigned(&writer, "written", result->written);
-	json_member_unsigned(&writer, "skipped", result->skipped);
-	json_member_unsigned(&writer, "image_size", result->image_size);
-	json_key(&writer, "seconds");
-	json_number(&writer, result->seconds);
-	json_member_string(&writer, "input_sha256", result->input_sha256);
-	json_member_string(&writer, "image_sha256", result->image_sha256);
-	json_member_string(&writer, "format", result->format);
-	json_end_object(&writer);
-	buf_char(text, '\n');
-}
-
-static void result_as_text(const struct pipeline_result *result, const char *what, struct buf *text)
-{
-	double rate = result->seconds > 0 ? (double)result->image_size / result->seconds / 1048576 : 0;
-
-	buf_printf(text, "%s: %llu of %llu bytes, %llu left out, in %.1f s (%.0f MiB/s); %s\n", what,
-		   (unsigned long long)result->written, (unsigned long long)result->image_size,
-		   (unsigned long long)result->skipped, result->seconds, rate, result->format);
-	buf_printf(text, "SHA-256 of the input: %s\n", result->input_sha256);
-	if (result->image_sha256[0] != '\0')
-		buf_printf(text, "SHA-256 of the disk image: %s\n", result->image_sha256);
-}
 
 static int report(const struct options *options, const struct pipeline_result *result, const char *what,
 		  const char *device, struct error *err)
 {
 	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
 
-	if (options->json)
-		result_as_json(result, device, &text);
-	else
-		result_as_text(result, what, &text);
+	result_of_image(result, what, device, options->json, &text);
 	return print(&text, err);
 }
 
@@ -248,7 +203,7 @@ static int run_write(struct runtime *runtime, const struct options *options, str
 	struct progress progress CLEANUP(progress_end);
 	struct pipeline_result result;
 
-	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	progress_init(&progress, STDERR_FILENO, options->json, runtime->clock);
 	if (check_write(options, err) != 0 || open_image(runtime, options, &file, err) != 0 ||
 	    open_target(runtime, options, &opened, err) != 0 ||
 	    enter_sandbox(runtime, &file, opened.fd, err) != 0)
@@ -276,7 +231,7 @@ static int run_verify(struct runtime *runtime, const struct options *options, st
 	struct progress progress CLEANUP(progress_end);
 	struct pipeline_result result;
 
-	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	progress_init(&progress, STDERR_FILENO, options->json, runtime->clock);
 	if (options->device == NULL)
 		return error_set(err, ERROR_INVALID_CALL, "verify needs --device PATH");
 	if (open_image(runtime, options, &file, err) != 0 ||
@@ -305,7 +260,7 @@ static int run_unpack(struct runtime *runtime, const struct options *options, st
 	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
 	struct pipeline_result result;
 
-	progress_init(&progress, STDERR_FILENO, runtime->clock);
+	progress_init(&progress, STDERR_FILENO, options->json, runtime->clock);
 	if (isatty(STDOUT_FILENO) == 1)
 		return error_set(err, ERROR_INVALID_CALL,
 				 "unpack writes a disk image to standard output, which is a terminal: "
@@ -318,33 +273,64 @@ static int run_unpack(struct runtime *runtime, const struct options *options, st
 		return -1;
 	progress_end(&progress);
 	/* standard output is the image's */
-	result_as_text(&result, "unpacked", &text);
+	result_of_image(&result, "unpacked", NULL, options->json, &text);
 	return io_write_all(STDERR_FILENO, text.data, text.len, "the result to standard error", err);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
-	{ "serve", "[--lab [--lab-devices DIR]]", "the session with cpi, on standard input and output",
-	  "Reads messages and image from standard input; only messages are written to standard output.\n", "lLVh", true,
-	  true, run_serve },
-	{ "metadata", "", "what the instance metadata service says of this machine, as JSON", "", "Vh", true, false,
-	  run_metadata },
-	{ "wait-device", "--volume ID [--device NAME] [--timeout SECONDS]",
-	  "waits for the volume's block device and prints it",
-	  "Prints the device's path, a tab, and how it was recognised. On Xen the device is known by its name\n"
-	  "(--device /dev/sdf, as given to AttachVolume) and only when it comes after this command was started.\n",
-	  "vdtjlLVh", false, false, run_wait_device },
-	{ "write", "(--volume ID | --device PATH) [--image FILE]", "writes a stemcell image, with all the checks",
-	  "The image may be a gzip'd tar with root.img in it, also plain tar, zstd, xz, or a raw disk image. The\n"
-	  "device must be blank and in nobody's use. Its first MiB is written last.\n",
-	  "vdnitrezfsjlLVh", false, false, run_write },
-	{ "verify", "--device PATH [--image FILE]", "compares a device with what write must write to it",
-	  "Of --device only as much is read as the image has. With the --fresh and --encrypted that write was given,\n"
-	  "what it may leave out may hold anything.\n", "diresjVh",
-	  false, false, run_verify },
-	{ "unpack", "[--image FILE] > root.img", "the disk image inside, to standard output; needs no root", "", "isVh",
-	  false, false, run_unpack },
+	{ .name = "serve",
+	  .usage = "[--lab [--lab-devices DIR]]",
+	  .summary = "the session with cpi, on standard input and output",
+	  .details = "Reads messages and image from standard input; only messages are written to standard output, and\n"
+		     "the log to standard error. cpi starts it, by itself or through ssh.\n",
+	  .example = "echo '{\"op\":\"hello\",\"version\":1}' | onhost serve",
+	  .options = "lLVh",
+	  .http = true,
+	  .log_info = true,
+	  .run = run_serve },
+	{ .name = "metadata",
+	  .usage = "[--json]",
+	  .summary = "what the instance metadata service says of this machine, as JSON",
+	  .details = "Instance id, region, availability zone, instance type and architecture. With --json, failures are\n"
+		     "told as JSON too.\n",
+	  .example = "onhost metadata",
+	  .options = "jVh",
+	  .http = true,
+	  .run = run_metadata },
+	{ .name = "wait-device",
+	  .usage = "--volume ID [--device NAME] [--timeout SECONDS]",
+	  .summary = "waits for the volume's block device and prints it",
+	  .details = "Prints the device's path, a tab, and how it was recognised. On Xen the device is known by its name\n"
+		     "(--device /dev/sdf, as given to AttachVolume) and only when it comes after this command was "
+		     "started.\n",
+	  .example = "onhost wait-device --volume vol-0123456789abcdef0 --timeout 30",
+	  .options = "vdtjlLVh",
+	  .run = run_wait_device },
+	{ .name = "write",
+	  .usage = "(--volume ID | --device PATH) [--image FILE]",
+	  .summary = "writes a stemcell image, with all the checks",
+	  .details = "The image may be a gzip'd tar with root.img in it, also plain tar, zstd, xz, or a raw disk image. The\n"
+		     "device must be blank and in nobody's use. Its first MiB is written last.\n",
+	  .example = "onhost write --volume vol-0123456789abcdef0 --fresh --image stemcell/image",
+	  .options = "vdnitrezfsjlLVh",
+	  .run = run_write },
+	{ .name = "verify",
+	  .usage = "--device PATH [--image FILE]",
+	  .summary = "compares a device with what write must write to it",
+	  .details = "Of --device only as much is read as the image has. With the --fresh and --encrypted that write was\n"
+		     "given, what it may leave out may hold anything.\n",
+	  .example = "onhost verify --device /dev/nvme1n1 --image stemcell/image",
+	  .options = "diresjVh",
+	  .run = run_verify },
+	{ .name = "unpack",
+	  .usage = "[--image FILE] > root.img",
+	  .summary = "the disk image inside, to standard output; needs no root",
+	  .details = "The result goes to standard error.\n",
+	  .example = "onhost unpack --image stemcell/image > root.img",
+	  .options = "isjVh",
+	  .run = run_unpack },
 };
 
 const struct command *commands_list(size_t *ret_count)

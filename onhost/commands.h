@@ -15,6 +15,7 @@ struct command {
 	const char *usage;   /* behind the name, in the help */
 	const char *summary; /* one line */
 	const char *details; /* more for the command's own help; "" or ends with a line break */
+	const char *example; /* a command line */
 	const char *options; /* letters of what it allows, see options.c */
 	bool http;           /* runtime.http is needed */
 	bool log_info;       /* speaks to a program: its log says more */

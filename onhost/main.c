@@ -6,17 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/cancel.h"
 #include "common/cleanup.h"
 #include "common/deadline.h"
 #include "common/http.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/runtime.h"
 #include "onhost/commands.h"
+#include "onhost/exit_status.h"
+#include "onhost/nearest.h"
 #include "onhost/options.h"
+#include "onhost/result.h"
 
-#define STATUS_USAGE 2
-#define STATUS_SIGNAL 128 /* and the signal's number */
+#define MESSAGE_MAX ((size_t)65536)
 
 /* The one object with static storage: a signal handler can be handed nothing. */
 static struct cancel cancel = { .read_fd = -1, .write_fd = -1 };
@@ -49,40 +53,6 @@ static int catch_signals(struct error *err)
 	return 0;
 }
 
-static int exit_status(const struct error *error)
-{
-	switch (error->kind) {
-	case ERROR_INVALID_CALL:
-		return STATUS_USAGE;
-	case ERROR_IMAGE:
-		return 3;
-	case ERROR_DEVICE_REFUSED:
-		return 4;
-	case ERROR_NO_DEVICE:
-		return 5;
-	case ERROR_IO:
-		return 6;
-	case ERROR_METADATA:
-		return 7;
-	case ERROR_PROTOCOL:
-		return 8;
-	case ERROR_SANDBOX:
-		return 9;
-	case ERROR_CANCELLED:
-		return STATUS_SIGNAL + (int)cancel.signal;
-	default:
-		return 1;
-	}
-}
-
-static void print_statuses(FILE *out)
-{
-	fputs("\nExit status: 0 done; 1 another failure; 2 usage; 3 the image is refused; 4 the device is refused;\n"
-	      "5 the device did not come; 6 reading or writing failed; 7 no instance metadata; 8 the session's\n"
-	      "protocol was broken; 9 privileges could not be dropped; 128 and the signal's number when stopped.\n",
-	      out);
-}
-
 static void print_usage(FILE *out)
 {
 	size_t count;
@@ -92,16 +62,18 @@ static void print_usage(FILE *out)
 	      "attached to.\n\nUsage: onhost COMMAND [OPTION…]\n\n", out);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n`onhost COMMAND --help` lists a command's options, `onhost --version` tells the version.\n", out);
-	print_statuses(out);
+	fputs("\n`onhost COMMAND --help` lists a command's options, `onhost --version` tells the version.\n"
+	      "Example: onhost write --volume vol-0123456789abcdef0 --fresh --image stemcell/image\n",
+	      out);
+	exit_status_print(out);
 }
 
 static void print_help(const struct command *command)
 {
-	printf("Usage: onhost %s %s\n\n%s: %s.\n%s\n", command->name, command->usage, command->name, command->summary,
-	       command->details);
+	printf("Usage: onhost %s %s\n\n%s: %s.\n%s\nExample: %s\n\n", command->name, command->usage, command->name,
+	       command->summary, command->details, command->example);
 	options_print(stdout, command->options);
-	print_statuses(stdout);
+	exit_status_print(stdout);
 }
 
 static int run(const struct command *command, const struct options *options, struct log *log, const struct clock *clock,
@@ -120,20 +92,49 @@ static int run(const struct command *command, const struct options *options, str
 	return status;
 }
 
-static int fail(const struct command *command, struct log *log, const struct error *error)
+static void say_as_json(const struct error *error)
 {
-	if (error->kind == ERROR_INVALID_CALL)
-		fprintf(stderr, "onhost %s: %s\nTry `onhost %s --help`.\n", command->name, error->message,
-			command->name);
+	struct buf text CLEANUP_BUF = BUF_INIT(MESSAGE_MAX);
+
+	result_of_error_as_json(error, &text);
+	(void)io_write_all(STDERR_FILENO, text.data, text.len, "a message", NULL);
+}
+
+static int fail(const struct command *command, bool json, struct log *log, const struct error *error)
+{
+	if (json)
+		say_as_json(error);
+	else if (error->kind == ERROR_INVALID_CALL)
+		fprintf(stderr, "onhost %s: %s\nTry `onhost %s --help`.\n", command->name, error->message, command->name);
 	else if (command->log_info)
 		log_error(log, "%s", error->message);
 	else
 		fprintf(stderr, "onhost %s: %s\n", command->name, error->message);
-	return exit_status(error);
+	return exit_status_of(error->kind, (int)cancel.signal);
+}
+
+/* What was printed must have gone out. */
+static int end_output(void)
+{
+	if (fflush(stdout) == 0)
+		return EXIT_STATUS_DONE;
+	fprintf(stderr, "onhost: cannot write to standard output: %s\n", strerror(errno));
+	return EXIT_STATUS_OTHER;
+}
+
+/* Also where the command line is wrong and so has no options: whoever reads JSON wants that error as JSON too. */
+static bool asks_for_json(const struct command *command, int argc, char *const argv[])
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			return strchr(command->options, OPTION_JSON) != NULL;
+	}
+	return false;
 }
 
 static int run_command(const struct command *command, int argc, char *argv[])
 {
+	const bool json = asks_for_json(command, argc, argv);
 	struct options options;
 	struct error error = { .kind = ERROR_NONE };
 	struct clock clock;
@@ -142,34 +143,65 @@ static int run_command(const struct command *command, int argc, char *argv[])
 	clock_system(&clock);
 	log_init(&log, STDERR_FILENO, command->log_info ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, &clock);
 	if (options_parse(argc, argv, command->options, &options, &error) != 0)
-		return fail(command, &log, &error);
+		return fail(command, json, &log, &error);
 	if (options.help) {
 		print_help(command);
-		return fflush(stdout) == 0 ? 0 : 1;
+		return end_output();
 	}
 	if (options.verbose)
 		log.level = LOG_LEVEL_DEBUG;
 	if (catch_signals(&error) != 0 || run(command, &options, &log, &clock, &error) != 0)
-		return fail(command, &log, &error);
-	return 0;
+		return fail(command, json || options.json, &log, &error);
+	return EXIT_STATUS_DONE;
+}
+
+static int unknown_command(const char *word)
+{
+	size_t count;
+	const struct command *commands = commands_list(&count);
+	struct nearest nearest = NEAREST_INIT(word);
+
+	for (size_t i = 0; i < count; i++)
+		nearest_try(&nearest, commands[i].name);
+	if (nearest.name != NULL)
+		fprintf(stderr, "onhost: there is no command %s. Did you mean %s?\nTry `onhost --help`.\n", word, nearest.name);
+	else
+		fprintf(stderr, "onhost: there is no command %s.\nTry `onhost --help`.\n", word);
+	return EXIT_STATUS_USAGE;
+}
+
+static bool is_one_of(const char *word, const char *const names[])
+{
+	while (*names != NULL && strcmp(word, *names) != 0)
+		names++;
+	return *names != NULL;
 }
 
 int main(int argc, char *argv[])
 {
+	static const char *const helps[] = { "--help", "-h", "help", NULL };
+	static const char *const versions[] = { "--version", "version", NULL };
 	const char *word = argc > 1 ? argv[1] : "";
-
-	if (strcmp(word, "--version") == 0 || strcmp(word, "--help") == 0) {
-		if (strcmp(word, "--version") == 0)
-			puts("onhost " CPI_VERSION);
-		else
-			print_usage(stdout);
-		return fflush(stdout) == 0 ? 0 : 1;
-	}
 	const struct command *command = commands_find(word);
+
 	if (command != NULL)
 		return run_command(command, argc - 1, argv + 1);
-	if (argc > 1)
-		fprintf(stderr, "onhost: there is no command %s\n\n", word);
-	print_usage(stderr);
-	return STATUS_USAGE;
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_STATUS_USAGE;
+	}
+	if (is_one_of(word, versions)) {
+		puts("onhost " CPI_VERSION);
+		return end_output();
+	}
+	if (!is_one_of(word, helps))
+		return unknown_command(word);
+	command = argc > 2 ? commands_find(argv[2]) : NULL;
+	if (argc > 2 && command == NULL)
+		return unknown_command(argv[2]);
+	if (command != NULL)
+		print_help(command);
+	else
+		print_usage(stdout);
+	return end_output();
 }

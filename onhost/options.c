@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/parse.h"
+#include "onhost/nearest.h"
 
 #define N_OPTIONS (sizeof(known) / sizeof(known[0]))
 #define MAX_TIMEOUT_S ((uint64_t)86400)
@@ -27,7 +28,7 @@ static const struct known {
 	{ 'z', "skip-zero-blocks", NULL, "leave out all blocks of zeros (only with --fresh, not with --encrypted)" },
 	{ 'f', "force", NULL, "overwrite a device that is not blank; one that is in use is refused all the same" },
 	{ 's', "digest", NULL, "tell the SHA-256 of the disk image itself too" },
-	{ 'j', "json", NULL, "the result as one line of JSON" },
+	{ OPTION_JSON, "json", NULL, "the result as a line of JSON; progress and errors too, to standard error" },
 	{ 'l', "lab", NULL, "the test lab: take the by-id links for the volumes' identity" },
 	{ 'L', "lab-devices", "DIR", "the test lab: its links are in DIR and may lead to regular files" },
 	{ 'V', "verbose", NULL, "log what is done, to standard error" },
@@ -91,7 +92,7 @@ static void set_flag(struct options *options, char letter)
 	case 's':
 		options->digest = true;
 		break;
-	case 'j':
+	case OPTION_JSON:
 		options->json = true;
 		break;
 	case 'l':
@@ -121,6 +122,48 @@ static int set_option(struct options *options, const struct known *option, const
 	}
 }
 
+static const struct known *find_known(const char *name, size_t len)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		if (strlen(known[i].name) == len && strncmp(known[i].name, name, len) == 0)
+			return &known[i];
+	}
+	return NULL;
+}
+
+/* The word is an option that this command does not have, or that is none at all. */
+static int refuse_word(const char *word, const char *allowed, struct error *err)
+{
+	const char *name = word + strspn(word, "-");
+	const size_t len = strcspn(name, "=");
+	char text[64];
+
+	if (find_known(name, len) != NULL)
+		return error_set(err, ERROR_INVALID_CALL, "the option --%.*s is not one of this command's", (int)len, name);
+	snprintf(text, sizeof(text), "%.*s", (int)len, name);
+	struct nearest nearest = NEAREST_INIT(text);
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		if (strchr(allowed, known[i].letter) != NULL)
+			nearest_try(&nearest, known[i].name);
+	}
+	if (nearest.name != NULL)
+		return error_set(err, ERROR_INVALID_CALL, "there is no option %s. Did you mean --%s?", word, nearest.name);
+	return error_set(err, ERROR_INVALID_CALL, "there is no option %s, or it is short for several", word);
+}
+
+/* result is what getopt_long gave, and optopt the option that it was about, if any. */
+static int refuse(int result, int about, const char *word, const char *allowed, struct error *err)
+{
+	const struct known *option = about >= 1 && about <= (int)N_OPTIONS ? &known[about - 1] : NULL;
+
+	if (option != NULL && result == ':')
+		return error_set(err, ERROR_INVALID_CALL, "--%s needs a value: --%s %s", option->name, option->name,
+				 option->value);
+	if (option != NULL && option->value == NULL)
+		return error_set(err, ERROR_INVALID_CALL, "--%s takes no value, and %s gives it one", option->name, word);
+	return refuse_word(word, allowed, err);
+}
+
 int options_parse(int argc, char *const argv[], const char *allowed, struct options *ret_options, struct error *err)
 {
 	struct option list[N_OPTIONS + 1] = { { NULL, 0, NULL, 0 } };
@@ -138,11 +181,9 @@ int options_parse(int argc, char *const argv[], const char *allowed, struct opti
 	}
 	opterr = 0;
 	optind = 0; /* glibc: start anew, with another list */
-	while ((index = getopt_long(argc, argv, "+", list, NULL)) != -1) {
-		if (index == '?' || index < 1 || index > (int)N_OPTIONS)
-			return error_set(err, ERROR_INVALID_CALL,
-					 "the option %s is not one of this command's, or lacks its value",
-					 argv[optind - 1]);
+	while ((index = getopt_long(argc, argv, "+:", list, NULL)) != -1) {
+		if (index < 1 || index > (int)N_OPTIONS)
+			return refuse(index, optopt, argv[optind - 1], allowed, err);
 		if (set_option(&options, &known[index - 1], optarg, err) != 0)
 			return -1;
 	}

@@ -9,6 +9,8 @@
 
 #include "common/error.h"
 
+#define OPTION_JSON 'j' /* its letter in the lists of what is allowed */
+
 /* Texts are borrowed from argv; NULL when not given. */
 struct options {
 	const char *volume;      /* checked for form */

@@ -20,6 +20,8 @@ from test_devices import LINK, NO_DEVICE, IO, make_links, make_session  # noqa: 
 
 SIZE = 32 * MIB
 IMAGE_SIZE = 8 * MIB
+# at 200 ms for each MiB, two at a time, longer than a second
+SLOW_SIZE = 24 * MIB
 
 
 def onhost(*arguments, **more):
@@ -215,39 +217,39 @@ def test_head_had_gone_out(fault_disk, image):
 
 # --- slow devices -----------------------------------------------------------------------------------------------------
 
-def test_slow_device(fault_disk, session, links, image):
+def test_slow_device(fault_disk, session, links):
     """200 ms a request: right in the end, and progress is told meanwhile."""
-    disk = fault_disk(SIZE)
+    disk, data = fault_disk(SIZE), raw_image(SLOW_SIZE)
     disk.attach()
     (links / LINK).symlink_to(disk.device)
     serving = session()
     assert serving.write(size=SIZE)["ok"] == "ready"
     disk.order("delay 200")
-    serving.stream(image.read_bytes())
+    serving.stream(data)
     told = []
     while True:
         message = serving.any_answer()
         if message.get("event") != "progress":
             break
         told.append(message)
-    assert message["ok"] == "written" and message["written"] == IMAGE_SIZE
-    assert any(0 < each["written"] < IMAGE_SIZE for each in told), told
+    assert message["ok"] == "written" and message["written"] == SLOW_SIZE
+    assert any(0 < each["written"] < SLOW_SIZE for each in told), told
     assert serving.end()[0] == 0
-    assert disk.contents()[:IMAGE_SIZE] == image.read_bytes()
+    assert disk.contents()[:SLOW_SIZE] == data
 
 
-def test_slow_device_on_a_terminal(fault_disk, image):
+def test_slow_device_on_a_terminal(fault_disk):
     """The bar moves."""
-    disk = fault_disk(SIZE)
+    disk, data = fault_disk(SIZE), raw_image(SLOW_SIZE)
     disk.attach()
     disk.order("write none 0 -")
     leader, follower = pty.openpty()
-    feed = Feed("write", disk.device, image.read_bytes(), stderr=follower, env=os.environ | {"TERM": "xterm"})
+    feed = Feed("write", disk.device, data, stderr=follower, env=os.environ | {"TERM": "xterm"})
     os.close(follower)
     feed.give(0, 3 * MIB)
     wait_until(lambda: disk.report("write"), 30)
-    disk.order("delay 700")
-    feed.give(3 * MIB, IMAGE_SIZE)
+    disk.order("delay 200")
+    feed.give(3 * MIB, SLOW_SIZE)
     feed.process.stdin.close()
     text = b""
     try:
@@ -260,7 +262,7 @@ def test_slow_device_on_a_terminal(fault_disk, image):
     assert b"written: " in feed.process.stdout.read()
     percents = [int(p) for p in re.findall(rb"(\d+) %", text)]
     assert percents == sorted(percents) and percents[-1] == 100 and any(0 < p < 100 for p in percents), text
-    assert disk.contents()[:IMAGE_SIZE] == image.read_bytes()
+    assert disk.contents()[:SLOW_SIZE] == data
 
 
 # --- without O_DIRECT, and in pieces ----------------------------------------------------------------------------------
