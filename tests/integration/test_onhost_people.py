@@ -54,14 +54,14 @@ def packed(root):
 class OnTerminal:
     """`onhost write --device …` with its standard error on a terminal, fed by hand."""
 
-    def __init__(self, device, columns=100, env=None, arguments=()):
+    def __init__(self, device, columns=100, env=None, arguments=(), result_too=False):
         self.leader, follower = pty.openpty()
         self.text = b""
         self.resize(columns)
         environ = {k: v for k, v in os.environ.items() if k not in ("TERM", "NO_COLOR")} | (
             {"TERM": "xterm"} if env is None else env)
         self.process = subprocess.Popen([ONHOST, "write", "--device", device, *arguments], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=follower, env=environ)
+                                        stdout=follower if result_too else subprocess.PIPE, stderr=follower, env=environ)
         os.close(follower)
 
     def resize(self, columns):
@@ -100,7 +100,8 @@ class OnTerminal:
         while self.read(60):
             pass
         os.close(self.leader)
-        self.process.stdout.read()
+        if self.process.stdout:
+            self.process.stdout.read()
         return self.process.wait(60)
 
     def bars(self):
@@ -193,6 +194,17 @@ def test_size_not_known_yet(make_loop, root):
     run.give(data[4 * MIB:])
     assert run.end() == 0
     assert "100 %  8.0 of 8.0 MiB" in run.bars()[-1]
+
+
+def test_result_after_the_bar(make_loop, root):
+    """On a line of its own, where both are shown on one terminal."""
+    run = OnTerminal(make_loop(SIZE), result_too=True)
+    data = packed(root)
+    run.give(data[:4 * MIB])
+    run.wait_for_bars(1)
+    run.give(data[4 * MIB:])
+    assert run.end() == 0
+    assert re.search(rb"\x1b\[K\r\nwritten: 8388608 of [^\r\n]*\r\nSHA-256 [^\r\n]*\r\n$", run.text), run.text
 
 
 def test_error_after_the_bar(fault_disk, root):
