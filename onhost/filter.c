@@ -7,6 +7,7 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -161,8 +162,8 @@ static int add_threads(scmp_filter_ctx filter)
 static int add_descriptors(scmp_filter_ctx filter)
 {
 	static const uint64_t controls[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
-	/* is this a terminal (by two names), and how wide is it */
-	static const uint64_t requests[] = { TCGETS, TERMIOS2_GET, TIOCGWINSZ };
+	/* is this a terminal (by two names), how wide is it, and is the device that failed still there */
+	static const uint64_t requests[] = { TCGETS, TERMIOS2_GET, TIOCGWINSZ, BLKGETSIZE64 };
 	/* fstat as some libcs call it. The name beside the flag cannot be seen: see docs/security.md */
 	const struct scmp_arg_cmp no_name = { .arg = 3, .op = SCMP_CMP_EQ, .datum_a = AT_EMPTY_PATH };
 

@@ -396,6 +396,8 @@ static void work_otherwise(const struct probe *p)
 	check("its usage", getrusage(RUSAGE_SELF, &(struct rusage){ .ru_maxrss = 0 }) == 0);
 	check("its own limits, read", getrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 0 }) == 0);
 	check("is it a terminal", isatty(p->fd) == 0 && errno != ENOSYS && errno != EPERM);
+	uint64_t size = 0;
+	check("the device's size", ioctl(p->fd, BLKGETSIZE64, &size) == 0 ? size > 0 : errno == ENOTTY);
 	check("how wide is it", ioctl(p->fd, TIOCGWINSZ, &window) == -1 && errno != ENOSYS && errno != EPERM);
 }
 
