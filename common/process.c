@@ -82,14 +82,15 @@ static int set_actions(posix_spawn_file_actions_t *actions, const struct pipe pi
 	return failed;
 }
 
-/* Default signals, none blocked; a process group of its own, so that Ctrl-C on a terminal reaches us alone and the
- * child is told by us, in the order that leaves nothing behind. */
-static int set_attributes(posix_spawnattr_t *attributes)
+/* Default signals, none blocked; a process group of its own (as every session has), so that Ctrl-C on a terminal reaches us
+ * alone and the child is told by us, in the order that leaves nothing behind. */
+static int set_attributes(posix_spawnattr_t *attributes, bool no_terminal)
 {
-	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP;
+	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 	sigset_t all;
 	sigset_t none;
 
+	flags = (short)(flags | (no_terminal ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
 #if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
 	flags = (short)(flags | POSIX_SPAWN_CLOEXEC_DEFAULT); /* macOS: what addclosefrom_np does on Linux */
 #endif
@@ -102,13 +103,13 @@ static int set_attributes(posix_spawnattr_t *attributes)
 		failed = posix_spawnattr_setsigdefault(attributes, &all);
 	if (failed == 0)
 		failed = posix_spawnattr_setsigmask(attributes, &none);
-	if (failed == 0)
+	if (failed == 0 && !no_terminal)
 		failed = posix_spawnattr_setpgroup(attributes, 0);
 	return failed;
 }
 
 /* 0 or an errno. */
-static int spawn(char *const argv[], char *const env[], const struct pipe pipes[3], pid_t *ret_pid)
+static int spawn(char *const argv[], char *const env[], bool no_terminal, const struct pipe pipes[3], pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -120,7 +121,7 @@ static int spawn(char *const argv[], char *const env[], const struct pipe pipes[
 	if (failed == 0) {
 		failed = set_actions(&actions, pipes);
 		if (failed == 0)
-			failed = set_attributes(&attributes);
+			failed = set_attributes(&attributes, no_terminal);
 		if (failed == 0)
 			failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, env);
 		posix_spawnattr_destroy(&attributes);
@@ -129,7 +130,7 @@ static int spawn(char *const argv[], char *const env[], const struct pipe pipes[
 	return failed;
 }
 
-static int start(char *const argv[], char *const env[], struct process *ret_process, struct error *err)
+static int start(char *const argv[], char *const env[], bool no_terminal, struct process *ret_process, struct error *err)
 {
 	CLEANUP(pipe_close) struct pipe in = PIPE_NONE;
 	CLEANUP(pipe_close) struct pipe out = PIPE_NONE;
@@ -138,7 +139,7 @@ static int start(char *const argv[], char *const env[], struct process *ret_proc
 
 	if (pipe_open(&in, err) != 0 || pipe_open(&out, err) != 0 || pipe_open(&errors, err) != 0)
 		return error_prefix(err, "cannot start %s", argv[0]);
-	int failed = spawn(argv, env, (struct pipe[3]){ in, out, errors }, &pid);
+	int failed = spawn(argv, env, no_terminal, (struct pipe[3]){ in, out, errors }, &pid);
 	if (failed == ENOENT)
 		return error_set(err, ERROR_IO, "cannot start %s: there is no such program%s; install it, or "
 				 "correct %s", argv[0], strchr(argv[0], '/') == NULL ? " in PATH" : "",
@@ -158,7 +159,7 @@ static bool is_variable(const char *setting, const char *const *variables)
 {
 	size_t len = strcspn(setting, "=");
 
-	for (; *variables != NULL; variables++) {
+	for (; variables != NULL && *variables != NULL; variables++) {
 		if (strlen(*variables) == len && strncmp(*variables, setting, len) == 0)
 			return true;
 	}
@@ -167,11 +168,11 @@ static bool is_variable(const char *setting, const char *const *variables)
 
 int process_start(char *const argv[], struct process *ret_process, struct error *err)
 {
-	return start(argv, environ, ret_process, err);
+	return start(argv, environ, false, ret_process, err);
 }
 
-int process_start_without(char *const argv[], const char *const *variables, struct process *ret_process,
-			  struct error *err)
+int process_start_as(char *const argv[], const struct process_manner *manner, struct process *ret_process,
+		     struct error *err)
 {
 	CLEANUP_FREE char **env = NULL;
 	size_t count = 0;
@@ -182,10 +183,10 @@ int process_start_without(char *const argv[], const char *const *variables, stru
 	if (env == NULL)
 		return error_nomem(err);
 	for (size_t i = 0, kept = 0; i < count; i++) {
-		if (!is_variable(environ[i], variables))
+		if (!is_variable(environ[i], manner->without))
 			env[kept++] = environ[i];
 	}
-	return start(argv, env, ret_process, err);
+	return start(argv, env, manner->no_terminal, ret_process, err);
 }
 
 /* 1 and the status once it has ended, 0 while it runs, -1 when nobody can know any more. */

@@ -3,6 +3,7 @@
 #ifndef COMMON_PROCESS_H
 #define COMMON_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -20,9 +21,14 @@ struct process {
 /* Starts argv (argv[0] looked up in PATH unless it has a slash) with the parent's environment, default signal
  * dispositions, and no other descriptor of ours. ERROR_IO with the name when it cannot be started. */
 int process_start(char *const argv[], struct process *ret_process, struct error *err);
-/* The same without these variables (a list that ends with NULL): secrets that are none of the child's business. */
-int process_start_without(char *const argv[], const char *const *variables, struct process *ret_process,
-			  struct error *err);
+/* The same, but otherwise than the parent in these points. */
+struct process_manner {
+	const char *const *without; /* variables that it does not get, a list that ends with NULL; NULL: it gets all. Secrets that
+				     * are none of its business */
+	bool no_terminal;           /* a session of its own: neither it nor what it starts can ask questions there */
+};
+int process_start_as(char *const argv[], const struct process_manner *manner, struct process *ret_process,
+		     struct error *err);
 /* Waits until it has ended, at most until the deadline (then ERROR_TIMEOUT and it still runs).
  * *ret_status as waitpid gives it. */
 int process_wait(struct process *process, const struct clock *clock, struct deadline deadline, int *ret_status,

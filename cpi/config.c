@@ -7,6 +7,7 @@
 
 #include "common/io.h"
 #include "cpi/aws/environment.h"
+#include "cpi/config_ssh.h"
 #include "cpi/rpc/args.h"
 
 #define MAX_RETRIES_LIMIT 1000
@@ -204,6 +205,29 @@ static int builder_by_name(const char *name, enum config_builder *ret_builder, s
 			 name);
 }
 
+static int build_ssh(const struct json *stemcell, struct config_ssh *ssh, struct error *err)
+{
+	static const char path[] = "aws.stemcell.ssh";
+	const struct json *object;
+	int64_t port;
+
+	if (read_object(stemcell, "aws.stemcell", "ssh", &object, err) != 0 ||
+	    read_text(object, path, "host", &ssh->host, err) != 0 || read_text(object, path, "user", &ssh->user, err) != 0 ||
+	    read_int(object, path, "port", 0, &port, err) != 0 ||
+	    read_text(object, path, "private_key", &ssh->private_key, err) != 0 ||
+	    read_text(object, path, "private_key_file", &ssh->private_key_file, err) != 0 ||
+	    read_text(object, path, "host_key", &ssh->host_key, err) != 0 ||
+	    read_text(object, path, "onhost_path", &ssh->onhost_path, err) != 0)
+		return -1;
+	if (port < 0 || port > CONFIG_SSH_PORT_MAX)
+		return error_set(err, ERROR_CONFIG, "the configuration's %s.port should be from 1 to %d", path,
+				 CONFIG_SSH_PORT_MAX);
+	ssh->port = (int)port;
+	if (ssh->onhost_path == NULL)
+		ssh->onhost_path = "onhost";
+	return config_ssh_check(ssh, err);
+}
+
 static int build_stemcell(const struct json *properties, const struct json *aws, struct arena *arena,
 			  struct config_stemcell *stemcell, struct error *err)
 {
@@ -221,6 +245,12 @@ static int build_stemcell(const struct json *properties, const struct json *aws,
 	if (read_text(merged, "aws.stemcell", "builder", &builder, err) != 0 ||
 	    builder_by_name(builder, &stemcell->builder, err) != 0)
 		return -1;
+	if (build_ssh(merged, &stemcell->ssh, err) != 0)
+		return -1;
+	if (stemcell->builder == CONFIG_BUILDER_SSH && stemcell->ssh.host == NULL)
+		return error_set(err, ERROR_CONFIG,
+				 "the configuration's aws.stemcell.builder is ssh, and aws.stemcell.ssh.host is missing: it "
+				 "should be the machine that builds stemcells");
 	if (read_text(merged, "aws.stemcell", "onhost_path", &stemcell->onhost_path, err) != 0 ||
 	    read_bool(merged, "aws.stemcell", "skip_zero_blocks", &stemcell->skip_zero_blocks, err) != 0)
 		return -1;

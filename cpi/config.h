@@ -18,8 +18,21 @@
 
 enum config_builder { CONFIG_BUILDER_AUTO, CONFIG_BUILDER_LOCAL, CONFIG_BUILDER_SSH, CONFIG_BUILDER_DIRECT };
 
+/* aws.stemcell.ssh: the machine that builds stemcells, where it is another one. Checked (config_ssh.c): none of these can
+ * be taken for an option or be read by a shell. */
+struct config_ssh {
+	const char *host;             /* a name, an address, or an alias of ~/.ssh/config; NULL: none is configured */
+	const char *user;             /* NULL: ssh's choice, as with port 0 */
+	int port;
+	const char *private_key;      /* its text, a secret; NULL, or private_key_file is */
+	const char *private_key_file; /* a path from the root */
+	const char *host_key;         /* lines of known_hosts, with or without host names in front; NULL: the user's own files */
+	const char *onhost_path;      /* over there; "onhost" when nothing is said */
+};
+
 struct config_stemcell {
 	enum config_builder builder;
+	struct config_ssh ssh;
 	const char *onhost_path; /* NULL: found beside cpi, else in PATH */
 	bool skip_zero_blocks;
 	bool lab;                      /* tests only: onhost takes the lab's devices */

@@ -35,7 +35,8 @@ static bool speaks_of_secret(const char *key)
 	};
 
 	/* names of places and choices, not secrets themselves */
-	if (strcasecmp(key, "credentials_source") == 0 || strcasecmp(key, "http_tokens") == 0)
+	if (strcasecmp(key, "credentials_source") == 0 || strcasecmp(key, "http_tokens") == 0 ||
+	    strcasecmp(key, "private_key_file") == 0)
 		return false;
 	for (size_t i = 0; i < COUNT(words); i++) {
 		if (strcasestr(key, words[i]) != NULL)
@@ -116,10 +117,16 @@ static bool is_named_secret(const struct json *value)
 	return json_is(value, JSON_STRING) || (json_is(value, JSON_NUMBER) && value->len >= MIN_UNNAMED);
 }
 
+/* Whatever its name: a key may have come to where a path belongs. */
+static bool is_private_key(const struct json *value)
+{
+	return json_is(value, JSON_STRING) && strstr(value->text, "PRIVATE KEY" PEM_FRAME) != NULL;
+}
+
 /* The depth is the JSON reader's: at most JSON_MAX_DEPTH. */
 static int add_named(struct log *log, const struct json *value, bool secret, struct arena *arena, struct error *err)
 {
-	if (secret && is_named_secret(value) && hide(log, value->text, arena, err) != 0)
+	if ((secret ? is_named_secret(value) : is_private_key(value)) && hide(log, value->text, arena, err) != 0)
 		return -1;
 	if (value->type == JSON_STRING)
 		return add_url_password(log, value->text, arena, err);

@@ -3,7 +3,8 @@
  * everywhere. What a log line may show of a request is the other way round: an allow-list, and all else is hidden.
  *
  * Texts of three kinds are told to the log, whole and line by line, up to LOG_MAX_SECRETS in all, in this order:
- * - what is under a name that speaks of a secret (password, secret, token, private_key …), and the password of every URL;
+ * - what is under a name that speaks of a secret (password, secret, token, private_key …), every private key in PEM form,
+ *   and the password of every URL;
  * - every text of the agent's configuration (mbus, blobstore …) but its ntp servers;
  * - every text of a request's env, tags and metadata.
  * Of the last two those are left out that would black out innocent words and are no use as a secret: under 8 characters,

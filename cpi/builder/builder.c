@@ -1,84 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chooses the builder and checks that it can serve: an EC2 instance in the right region. Starting it is local.c's, talking to
- * it session.c's. */
+/* Chooses the builder and checks that it can serve: an EC2 instance in the right region. How it is started is local.c's and
+ * ssh.c's, talking to it session.c's. */
 #include "cpi/builder/builder.h"
 
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "cpi/builder/local.h"
 #include "cpi/builder/session.h"
+#include "cpi/builder/ssh.h"
 
 struct builder {
+	struct builder_command command;
 	struct builder_session session;
+	struct ssh *ssh;     /* NULL: local */
 	struct arena *arena; /* the caller's */
 };
 
+/* What all ways to one have in common. */
+struct opening {
+	struct runtime *runtime;
+	const struct config *config;
+	struct arena *arena;
+};
+
 #define WHERE_ELSE                                                                                                     \
-	"this version builds stemcells on the EC2 instance that it runs on (aws.stemcell.builder local or auto); run it "   \
-	"there, or use a light stemcell"
+	"run this on an EC2 instance of the region, or let aws.stemcell.ssh name one that onhost is installed on "         \
+	"(docs/builders.md), or use a light stemcell"
 
-static int check_choice(const struct config *config, struct error *err)
-{
-	switch (config->stemcell.builder) {
-	case CONFIG_BUILDER_AUTO:
-	case CONFIG_BUILDER_LOCAL:
-		return 0;
-	case CONFIG_BUILDER_SSH:
-		return error_set(err, ERROR_CONFIG, "aws.stemcell.builder: ssh is not supported yet; %s", WHERE_ELSE);
-	case CONFIG_BUILDER_DIRECT:
-		return error_set(err, ERROR_CONFIG, "aws.stemcell.builder: direct is not supported yet; %s", WHERE_ELSE);
-	}
-	return error_set(err, ERROR_INTERNAL, "unknown builder %d", (int)config->stemcell.builder);
-}
+/* --- one builder -------------------------------------------------------------------------------------------------- */
 
-static int check_place(const struct config *config, const struct onhost_hello_ok *hello, struct error *err)
+static int check_place(const struct config *config, const char *machine, const struct onhost_hello_ok *hello,
+		       struct error *err)
 {
 	const char *region = config->aws.region;
 
 	if (hello->metadata_error[0] != '\0')
-		return error_set(err, ERROR_CLOUD, "this machine does not look like an EC2 instance (%s); %s",
+		return error_set(err, ERROR_CLOUD, "%s does not look like an EC2 instance (%s); %s", machine,
 				 hello->metadata_error, WHERE_ELSE);
 	if (hello->instance_id[0] == '\0' || hello->availability_zone[0] == '\0')
 		return error_set(err, ERROR_PROTOCOL, "onhost names no instance or zone; install cpi and onhost from one release");
 	if (region != NULL && hello->region[0] != '\0' && strcmp(region, hello->region) != 0)
 		return error_set(err, ERROR_CONFIG,
-				 "this instance (%s) is in region %s, aws.region is %s: a volume cannot be attached across regions; "
-				 "correct aws.region, or run this on an instance in %s",
-				 hello->instance_id, hello->region, region, region);
+				 "%s (%s) is in region %s, aws.region is %s: a volume cannot be attached across regions; "
+				 "correct aws.region, or build on an instance in %s",
+				 machine, hello->instance_id, hello->region, region, region);
 	return 0;
 }
 
-int builder_open(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder **ret_builder,
-		 struct builder_place *ret_place, struct error *err)
+static int ask(struct builder *builder, const struct opening *opening, struct builder_place *ret_place, struct error *err)
 {
+	const struct builder_command *command = &builder->command;
 	struct onhost_hello_ok hello;
-	struct local_command command;
-	struct builder *builder;
 
-	if (check_choice(config, err) != 0 || local_command(config, arena, &command, err) != 0)
+	if (builder_session_open(&builder->session, opening->runtime, command, err) != 0 ||
+	    builder_session_hello(&builder->session, opening->arena, &hello, err) != 0)
+		return error_prefix(err, "cannot use the %s stemcell builder (%s%s)", command->name, command->how, command->advice);
+	if (check_place(opening->config, command->machine, &hello, err) != 0)
 		return -1;
-	builder = calloc(1, sizeof(*builder));
-	if (builder == NULL)
-		return error_nomem(err);
-	builder->arena = arena;
-	if (builder_session_open(&builder->session, runtime, command.argv, err) != 0 ||
-	    builder_session_hello(&builder->session, arena, &hello, err) != 0) {
-		builder_close(builder);
-		return error_prefix(err, "cannot use the local stemcell builder (%s%s)", command.how, command.advice);
-	}
-	if (check_place(config, &hello, err) != 0) {
-		builder_close(builder);
-		return -1;
-	}
 	*ret_place = (struct builder_place){
 		.instance_id = hello.instance_id,
 		.region = hello.region,
 		.availability_zone = hello.availability_zone,
 		.release = hello.release,
-		.how = command.how,
+		.elsewhere = builder->ssh != NULL,
 	};
+	return 0;
+}
+
+/* The local one, or ssh. *ret_place's how is the caller's. */
+static int open_one(const struct opening *opening, bool by_ssh, struct builder **ret_builder,
+		    struct builder_place *ret_place, struct error *err)
+{
+	struct builder *builder = calloc(1, sizeof(*builder));
+
+	if (builder == NULL)
+		return error_nomem(err);
+	builder->arena = opening->arena;
+	int failed = by_ssh ? ssh_open(opening->runtime, opening->config, opening->arena, &builder->ssh, &builder->command, err) :
+			      local_command(opening->config, opening->arena, &builder->command, err);
+	if (failed != 0 || ask(builder, opening, ret_place, err) != 0) {
+		builder_close(builder);
+		return -1;
+	}
 	*ret_builder = builder;
 	return 0;
+}
+
+static int tell_how(const struct opening *opening, struct builder **builder, const char *why, struct builder_place *place,
+		    struct error *err)
+{
+	const struct builder_command *command = &(*builder)->command;
+
+	place->how = arena_printf(opening->arena, "%s%s: %s", command->name, why, command->how);
+	if (place->how != NULL)
+		return 0;
+	builder_close(STEAL(*builder));
+	return error_nomem(err);
+}
+
+/* --- the choice --------------------------------------------------------------------------------------------------- */
+
+static int open_auto(const struct opening *opening, struct builder **ret_builder, struct builder_place *ret_place,
+		     struct error *err)
+{
+	const char *why = ", as aws.stemcell.builder is auto and this instance can build";
+	struct error not_local = { .kind = ERROR_NONE };
+
+	if (open_one(opening, false, ret_builder, ret_place, &not_local) == 0)
+		return tell_how(opening, ret_builder, why, ret_place, err);
+	bool is_final = not_local.kind == ERROR_CANCELLED || not_local.kind == ERROR_NOMEM;
+	if (is_final || opening->config->stemcell.ssh.host == NULL) {
+		if (err != NULL)
+			*err = not_local;
+		return is_final ? -1 : error_prefix(err, "aws.stemcell.builder is auto, and no aws.stemcell.ssh is configured");
+	}
+	why = arena_printf(opening->arena, ", as aws.stemcell.builder is auto and this machine cannot build (%s)", not_local.message);
+	if (why == NULL)
+		return error_nomem(err);
+	if (open_one(opening, true, ret_builder, ret_place, err) != 0)
+		return error_prefix(err, "aws.stemcell.builder is auto, and this machine cannot build (%s)", not_local.message);
+	return tell_how(opening, ret_builder, why, ret_place, err);
+}
+
+int builder_open(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder **ret_builder,
+		 struct builder_place *ret_place, struct error *err)
+{
+	const struct opening opening = { .runtime = runtime, .config = config, .arena = arena };
+	enum config_builder choice = config->stemcell.builder;
+
+	if (choice == CONFIG_BUILDER_AUTO)
+		return open_auto(&opening, ret_builder, ret_place, err);
+	if (choice == CONFIG_BUILDER_DIRECT)
+		return error_set(err, ERROR_CONFIG, "aws.stemcell.builder: direct is not supported yet; set it to auto, local or ssh: %s",
+				 WHERE_ELSE);
+	if (open_one(&opening, choice == CONFIG_BUILDER_SSH, ret_builder, ret_place, err) != 0)
+		return -1;
+	return tell_how(&opening, ret_builder, "", ret_place, err);
 }
 
 void builder_close(struct builder *builder)
@@ -86,6 +144,7 @@ void builder_close(struct builder *builder)
 	if (builder == NULL)
 		return;
 	builder_session_close(&builder->session);
+	ssh_close(builder->ssh);
 	free(builder);
 }
 

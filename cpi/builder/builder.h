@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The builder: whoever gets a stemcell's image onto an attached volume. Chosen by the configuration; today's only one is
- * onhost on this machine (local.c). */
+/* The builder: whoever gets a stemcell's image onto an attached volume. Chosen by the configuration: onhost on this machine
+ * (local.c), or on another one through ssh (ssh.c). */
 #ifndef CPI_BUILDER_BUILDER_H
 #define CPI_BUILDER_BUILDER_H
 
@@ -22,10 +22,12 @@ struct builder_place {
 	const char *availability_zone;
 	const char *release; /* of onhost */
 	const char *how;     /* "local, …": which builder and why, for the log */
+	bool elsewhere;      /* not the machine that cpi runs on */
 };
 
 /* Starts it and asks where it runs. An instance in another region than the configuration's, or no instance at all, is an
- * error that says what to configure. Ended by builder_close, which may be called with NULL. */
+ * error that says what to configure. With aws.stemcell.builder auto: the local one where that can serve, else ssh where it is
+ * configured. Ended by builder_close, which may be called with NULL. */
 int builder_open(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder **ret_builder,
 		 struct builder_place *ret_place, struct error *err);
 void builder_close(struct builder *builder);

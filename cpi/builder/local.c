@@ -75,41 +75,32 @@ static int find_onhost(const struct config *config, struct arena *arena, const c
 	return 0;
 }
 
-static void add(struct local_command *command, size_t *count, const char *text)
-{
-	/* argv's type is older than const */
-	char *argument;
-	memcpy(&argument, &text, sizeof(argument));
-	command->argv[(*count)++] = argument;
-}
-
-int local_command(const struct config *config, struct arena *arena, struct local_command *ret_command, struct error *err)
+int local_command(const struct config *config, struct arena *arena, struct builder_command *ret_command, struct error *err)
 {
 	bool itself = geteuid() == 0 || config->stemcell.lab;
-	struct local_command command = { .advice = "" };
+	struct builder_command command = { .name = "local", .machine = "this machine", .advice = "", .through_sudo = !itself };
 	const char *onhost = NULL;
-	size_t count = 0;
 
 	if (find_onhost(config, arena, &onhost, err) != 0)
 		return -1;
 	if (!itself) {
-		add(&command, &count, "sudo");
-		add(&command, &count, "-n");
+		builder_command_add(&command, "sudo");
+		builder_command_add(&command, "-n");
 		command.advice = "; sudo must let this user run it without a password (a sudoers entry), or run cpi as root";
 	} else if (config->metadata_endpoint != NULL) {
 		const char *setting = arena_printf(arena, "AWS_EC2_METADATA_SERVICE_ENDPOINT=%s", config->metadata_endpoint);
 		if (setting == NULL)
 			return error_nomem(err);
-		add(&command, &count, "env");
-		add(&command, &count, setting);
+		builder_command_add(&command, "env");
+		builder_command_add(&command, setting);
 	}
-	add(&command, &count, onhost);
-	add(&command, &count, "serve");
+	builder_command_add(&command, onhost);
+	builder_command_add(&command, "serve");
 	if (config->stemcell.lab)
-		add(&command, &count, "--lab");
+		builder_command_add(&command, "--lab");
 	if (config->stemcell.lab && config->stemcell.lab_devices != NULL) {
-		add(&command, &count, "--lab-devices");
-		add(&command, &count, config->stemcell.lab_devices);
+		builder_command_add(&command, "--lab-devices");
+		builder_command_add(&command, config->stemcell.lab_devices);
 	}
 	command.how = arena_printf(arena, "%s%s serve", itself ? "" : "sudo -n ", onhost);
 	if (command.how == NULL)

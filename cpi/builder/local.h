@@ -5,19 +5,12 @@
 
 #include "common/arena.h"
 #include "common/error.h"
+#include "cpi/builder/command.h"
 #include "cpi/config.h"
-
-#define LOCAL_MAX_ARGS 12
-
-struct local_command {
-	char *argv[LOCAL_MAX_ARGS]; /* ends with NULL; texts in the arena */
-	const char *how;            /* for messages and the log: "sudo -n /path/onhost serve" */
-	const char *advice;         /* what to do when it does not start; "" or "; …" */
-};
 
 /* onhost is aws.stemcell.onhost_path, else the file beside cpi's own, else the first in PATH. As root, or for the lab, it is
  * started itself, otherwise through sudo. ERROR_CONFIG when there is none, with the places that were looked at. */
-int local_command(const struct config *config, struct arena *arena, struct local_command *ret_command,
+int local_command(const struct config *config, struct arena *arena, struct builder_command *ret_command,
 		  struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -17,6 +18,7 @@
 #define CHUNK_BYTES ((size_t)256 * 1024)
 #define PIPE_BYTES (1024 * 1024)
 #define READ_BYTES ((size_t)64 * 1024)
+#define QUOTED_MAX 160
 #define SCRATCH_BYTES ((size_t)4 * 1024 * 1024)
 /* Limits, scaled, and what is left of them at least: another process does not run faster because tests are in a hurry. */
 #define HELLO_MS ((int64_t)60 * 1000)
@@ -27,10 +29,11 @@
 #define END_MS ((int64_t)10 * 1000)
 #define GRACE_MS ((int64_t)5 * 1000)
 
-/* It asks AWS nothing, and its environment can be read by whoever runs as the same user. */
+/* It asks AWS nothing, and its environment can be read by whoever runs as the same user. And what sudo and shells say is
+ * understood in English; ssh hands the language on. */
 static const char *const not_for_onhost[] = {
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN", NULL,
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
 };
 
 struct outgoing {
@@ -48,28 +51,6 @@ static struct deadline patience(const struct clock *clock, int64_t ms, int64_t l
 	struct deadline scaled = deadline_in(clock, ms);
 	struct deadline least = unscaled(clock, least_ms);
 	return scaled.at_ms > least.at_ms ? scaled : least;
-}
-
-/* --- standard error --- */
-
-static void end_line(struct builder_session *session)
-{
-	if (session->line_len == 0)
-		return;
-	session->line[session->line_len] = '\0';
-	log_debug(session->runtime->log, "onhost: %s", session->line);
-	memcpy(session->last_words, session->line, session->line_len + 1);
-	session->line_len = 0;
-}
-
-static void take_errors(struct builder_session *session, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			end_line(session);
-		else if (session->line_len < sizeof(session->line) - 1)
-			session->line[session->line_len++] = text[i] == '\0' ? ' ' : text[i];
-	}
 }
 
 /* --- the loop --- */
@@ -125,8 +106,8 @@ static int pump(struct builder_session *session, struct outgoing *outgoing, stru
 	if (ready < 0 && errno != EINTR)
 		return error_errno(err, ERROR_INTERNAL, errno, "cannot wait for onhost");
 	if (ready == 0)
-		return error_set(err, ERROR_TIMEOUT, "onhost fell silent%s%s", session->last_words[0] != '\0' ? "; it said last: " : "",
-				 session->last_words);
+		return error_set(err, ERROR_TIMEOUT, "onhost fell silent%s%s", session->words.last[0] != '\0' ? "; it said last: " : "",
+				 session->words.last);
 	if (ready < 0 || cancel_check(runtime->cancel, err) != 0)
 		return ready < 0 ? 0 : -1;
 	if (fds[0].revents != 0) {
@@ -137,27 +118,59 @@ static int pump(struct builder_session *session, struct outgoing *outgoing, stru
 	if (fds[1].revents != 0) {
 		if (take(fds[1].fd, data, &len, &session->err_ended, "standard error", err) != 0)
 			return -1;
-		take_errors(session, data, len);
+		words_take(&session->words, runtime->log, data, len);
 	}
 	return outgoing != NULL && fds[2].revents != 0 ? give(session, outgoing, err) : 0;
 }
 
-/* It closed its output in the middle: how it ended, and what it said last. */
+/* It closed its output in the middle: how it ended, what it said last, and what that means to who knows the command. */
 static int ended(struct builder_session *session, struct error *err)
 {
 	const struct clock *clock = session->runtime->clock;
+	const struct builder_command *command = session->command;
+	struct builder_end end = { .exit_status = -1, .words = session->words.kept, .greeted = session->greeted };
 	struct deadline deadline = unscaled(clock, LAST_WORDS_MS);
+	const char *last = session->words.last;
 	char how[128] = "closed its output";
 	int status;
 
 	while (!session->err_ended)
 		if (pump(session, NULL, deadline, NULL) != 0)
 			break;
-	end_line(session);
-	if (process_wait(&session->process, clock, deadline, &status, NULL) == 0)
+	words_end(&session->words, session->runtime->log);
+	if (process_wait(&session->process, clock, deadline, &status, NULL) == 0) {
 		process_describe(status, how, sizeof(how));
+		end.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	}
+	const char *meaning = command->explain == NULL ? NULL : command->explain(command, &end);
+	if (meaning != NULL)
+		return error_set(err, ERROR_IO, "%s (%s %s%s%s)", meaning, command->argv[0], how,
+				 last[0] != '\0' ? "; the last words: " : "", last);
 	return error_set(err, ERROR_IO, "onhost %s in the middle of its work%s%s", how,
-			 session->last_words[0] != '\0' ? "; it said last: " : " and said nothing", session->last_words);
+			 last[0] != '\0' ? "; it said last: " : " and said nothing", last);
+}
+
+/* Before the first answer: lines that are empty, and a line that is none of onhost's, which is said as such. */
+static int check_first_line(const char *line, size_t len, bool *ret_blank, struct error *err)
+{
+	char quoted[QUOTED_MAX];
+	size_t count = len < sizeof(quoted) - 1 ? len : sizeof(quoted) - 1;
+	size_t blanks = 0;
+
+	while (blanks < len && strchr(" \t\r", line[blanks]) != NULL && line[blanks] != '\0')
+		blanks++;
+	*ret_blank = blanks == len;
+	if (*ret_blank || line[blanks] == '{')
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		quoted[i] = line[i] >= ' ' && line[i] <= '~' ? line[i] : '?';
+	quoted[count] = '\0';
+	return error_set(err, ERROR_PROTOCOL,
+			 "onhost's answer was expected, and the first line that came is \"%s\": either something else prints "
+			 "before onhost starts (a banner or message of the day in a shell's start-up file: let it be silent where "
+			 "there is no terminal), or something else was started in its place (a forced command, a login shell that "
+			 "refuses)",
+			 quoted);
 }
 
 /* 1: a message, its texts in scratch until the next call. 0: none, and all that was outgoing is sent (or cannot be). With
@@ -171,12 +184,17 @@ static int exchange(struct builder_session *session, struct arena *scratch, stru
 		int got = onhost_frames_line(&session->frames, &line, &len, err);
 		if (got < 0)
 			return error_prefix(err, "onhost broke the protocol");
-		if (got > 0) {
+		bool blank = false;
+		if (got > 0 && !session->greeted && check_first_line(line, len, &blank, err) != 0)
+			return -1;
+		if (got > 0 && !blank) {
 			arena_reset(scratch);
 			if (onhost_msg_decode(scratch, line, len, ret_msg, err) != 0)
 				return error_prefix(err, "onhost broke the protocol");
 			return 1;
 		}
+		if (blank)
+			continue;
 		if (session->out_ended)
 			return ended(session, err);
 		if (outgoing != NULL && outgoing->len == 0)
@@ -214,12 +232,15 @@ static int send_msg(struct builder_session *session, const struct onhost_msg *ms
 
 /* --- opening, hello --- */
 
-int builder_session_open(struct builder_session *session, struct runtime *runtime, char *const argv[], struct error *err)
+int builder_session_open(struct builder_session *session, struct runtime *runtime, const struct builder_command *command,
+			 struct error *err)
 {
-	*session = (struct builder_session){ .runtime = runtime };
+	const struct process_manner manner = { .without = not_for_onhost, .no_terminal = command->no_terminal };
+
+	*session = (struct builder_session){ .runtime = runtime, .command = command };
 	session->process = (struct process){ .in_fd = -1, .out_fd = -1, .err_fd = -1 };
 	onhost_frames_init(&session->frames);
-	if (process_start_without(argv, not_for_onhost, &session->process, err) != 0)
+	if (process_start_as(command->argv, &manner, &session->process, err) != 0)
 		return -1;
 	if (io_set_nonblocking(session->process.in_fd, err) != 0 || io_set_nonblocking(session->process.out_fd, err) != 0 ||
 	    io_set_nonblocking(session->process.err_fd, err) != 0) {
@@ -270,6 +291,7 @@ int builder_session_hello(struct builder_session *session, struct arena *arena, 
 		return error_set(err, ERROR_PROTOCOL,
 				 "onhost speaks version %" PRId64 " of the session, cpi version %d; install both from one release",
 				 msg.hello_ok.version, ONHOST_PROTOCOL_VERSION);
+	session->greeted = true;
 	return keep_hello(arena, &msg.hello_ok, ret_hello, err);
 }
 

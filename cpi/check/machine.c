@@ -11,6 +11,7 @@
 #include "common/state_dir.h"
 #include "cpi/builder/builder.h"
 #include "cpi/check/checks.h"
+#include "cpi/ec2/instances.h"
 #include "cpi/methods/registry.h"
 
 #define IDENTITY_PATH "/latest/dynamic/instance-identity/document"
@@ -69,32 +70,62 @@ static const char *builder_advice(const struct check *check)
 {
 	switch (check->config->stemcell.builder) {
 	case CONFIG_BUILDER_SSH:
+		return "heavy stemcells need it, light ones do not: aws.stemcell.ssh must lead to an EC2 instance of the region "
+		       "and account with onhost on it, and a user who may start that as root (docs/builders.md)";
 	case CONFIG_BUILDER_DIRECT:
-		return "set aws.stemcell.builder to auto or local, and run cpi on an EC2 instance of the region; light "
-		       "stemcells need no builder";
+		return "set aws.stemcell.builder to auto, local or ssh; light stemcells need no builder";
 	default:
 		return "heavy stemcells need it, light ones do not: run cpi on an EC2 instance of the region, with onhost "
-		       "beside it (or aws.stemcell.onhost_path) and the right to start it as root";
+		       "beside it (or aws.stemcell.onhost_path) and the right to start it as root; or let aws.stemcell.ssh name "
+		       "such an instance (docs/builders.md)";
 	}
+}
+
+enum comparison { SAME_ACCOUNT, OTHER_ACCOUNT, NOT_COMPARED };
+
+/* This machine's metadata service says whose it is. */
+static enum comparison compare_here(struct check *check, const struct builder_place *place)
+{
+	const char *account = account_of_instance(check);
+
+	if (account == NULL || check->account == NULL)
+		return NOT_COMPARED;
+	if (strcmp(account, check->account) == 0)
+		return SAME_ACCOUNT;
+	findings_failed(check->findings, "builder",
+			"use credentials of the instance's account, or run cpi on an instance of the credentials' "
+			"account: a volume cannot be attached across accounts",
+			"this instance (%s) belongs to account %s, the credentials to account %s", place->instance_id, account,
+			check->account);
+	return OTHER_ACCOUNT;
+}
+
+/* Another machine's cannot be asked from here: whether EC2 shows the instance to us. */
+static enum comparison compare_elsewhere(struct check *check, const struct builder_place *place)
+{
+	struct instance *instance;
+
+	if (check->account == NULL || instance_find(check->ec2, check->arena, place->instance_id, &instance, NULL) != 0)
+		return NOT_COMPARED;
+	if (instance != NULL)
+		return SAME_ACCOUNT;
+	findings_failed(check->findings, "builder",
+			"use credentials of the instance's account, or let aws.stemcell.ssh name an instance of the credentials' "
+			"account: a volume cannot be attached across accounts",
+			"%s: account %s has no instance %s", place->how, check->account, place->instance_id);
+	return OTHER_ACCOUNT;
 }
 
 static void tell_builder(struct check *check, const struct builder_place *place)
 {
-	const char *account = account_of_instance(check);
-
-	if (account != NULL && check->account != NULL && strcmp(account, check->account) != 0) {
-		findings_failed(check->findings, "builder",
-				"use credentials of the instance's account, or run cpi on an instance of the credentials' "
-				"account: a volume cannot be attached across accounts",
-				"this instance (%s) belongs to account %s, the credentials to account %s", place->instance_id,
-				account, check->account);
-		return;
-	}
-	const char *compared = account == NULL || check->account == NULL ? "" : ", of the same account";
+	enum comparison comparison = place->elsewhere ? compare_elsewhere(check, place) : compare_here(check, place);
 	bool fits = strcmp(place->release, CPI_VERSION) == 0;
 	const char *other = fits ? "" : " (not cpi's version, but it speaks the same protocol)";
+
+	if (comparison == OTHER_ACCOUNT)
+		return;
 	findings_ok(check->findings, "builder", "%s: onhost %s%s answers, on %s in %s%s", place->how, place->release, other,
-		    place->instance_id, place->availability_zone, compared);
+		    place->instance_id, place->availability_zone, comparison == SAME_ACCOUNT ? ", of the same account" : "");
 }
 
 void check_builder(struct check *check)

@@ -117,8 +117,14 @@ static void greet(struct fake *fake)
 	(void)hear(fake);
 	if (behaves(fake, "big-stderr"))
 		complain(2 * 1024 * 1024);
+	if (behaves(fake, "blank-lines"))
+		say_line("\n \t\r\n");
 	if (behaves(fake, "garbage"))
-		say_line("what?\n");
+		say_line("{\"what\"?\n");
+	else if (behaves(fake, "motd"))
+		say_line("\n  \r\nWelcome to the builder \xe2\x9c\x93\n{\"ok\":\"hello\"}\n");
+	else if (behaves(fake, "nologin"))
+		say_line("This account is currently not available.\n");
 	else if (behaves(fake, "cut-line"))
 		say_line("{\"ok\":\"hel");
 	else if (behaves(fake, "long-line"))
@@ -221,7 +227,7 @@ static void receive_image(struct fake *fake)
 
 static const char *const hidden_variables[] = {
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE",
 };
 
 static int fake_main(const char *behaviour)
@@ -253,6 +259,9 @@ struct fixture {
 	struct runtime runtime;
 	struct arena *arena;
 	struct builder_session session;
+	struct builder_command command;
+	char self[4096];
+	char name[64];
 	int image_fd;
 	int log_fd;
 	unsigned ready;
@@ -317,18 +326,28 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const char *explain(const struct builder_command *command, const struct builder_end *end)
+{
+	assert_string_equal(command->name, "fake");
+	if (end->exit_status == 1 && !end->greeted && strstr(end->words, "sudo: a password is required\n") != NULL)
+		return "sudo wants a password";
+	if (end->exit_status == -1 && end->greeted && strstr(end->words, "about to fall\n") != NULL)
+		return "it fell";
+	return NULL;
+}
+
 static void start(struct fixture *fixture, const char *behaviour)
 {
-	char self[4096];
-	char name[64];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	ssize_t len = readlink("/proc/self/exe", fixture->self, sizeof(fixture->self) - 1);
 	struct error err = { 0 };
 
 	assert_true(len > 0);
-	self[len] = '\0';
-	snprintf(name, sizeof(name), "%s", behaviour);
-	char *const argv[] = { self, name, NULL };
-	assert_int_equal(builder_session_open(&fixture->session, &fixture->runtime, argv, &err), 0);
+	fixture->self[len] = '\0';
+	snprintf(fixture->name, sizeof(fixture->name), "%s", behaviour);
+	fixture->command.name = "fake";
+	builder_command_add(&fixture->command, fixture->self);
+	builder_command_add(&fixture->command, fixture->name);
+	assert_int_equal(builder_session_open(&fixture->session, &fixture->runtime, &fixture->command, &err), 0);
 	fixture->pid = fixture->session.process.pid;
 }
 
@@ -399,6 +418,35 @@ static void test_unknown_events_are_ignored(void **state)
 	whole_session(*state, "unknown-event");
 }
 
+static void test_blank_lines_before_the_answer(void **state)
+{
+	whole_session(*state, "blank-lines");
+}
+
+/* The command knows what an end means; and without it both are told as they are (below). */
+static void test_explained(void **state)
+{
+	struct fixture *fixture = *state;
+	struct onhost_hello_ok place;
+	struct onhost_written written;
+	struct error err = { 0 };
+
+	fixture->command.explain = explain;
+	start(fixture, "refuses");
+	assert_int_equal(hello(fixture, &place, &err), -1);
+	assert_int_equal(err.kind, ERROR_IO);
+	assert_non_null(strstr(err.message, "sudo wants a password ("));
+	assert_non_null(strstr(err.message, "exited with status 1; the last words: sudo: a password is required)"));
+	builder_session_close(&fixture->session);
+	fixture->command.count = 0;
+	start(fixture, "dies-midway");
+	assert_int_equal(hello(fixture, &place, &err), 0);
+	assert_int_equal(send_image(fixture, &written, &err), -1);
+	assert_int_equal(err.kind, ERROR_IO);
+	assert_non_null(strstr(err.message, "it fell ("));
+	assert_non_null(strstr(err.message, "signal 9 (Killed); the last words: about to fall)"));
+}
+
 static void test_much_standard_error(void **state)
 {
 	struct fixture *fixture = *state;
@@ -421,6 +469,8 @@ static void test_failures_at_hello(void **state)
 		{ "says-nothing", ERROR_IO, "exited with status 1 in the middle of its work and said nothing" },
 		{ "other-version", ERROR_PROTOCOL, "onhost speaks version 7 of the session, cpi version 1" },
 		{ "garbage", ERROR_PROTOCOL, "onhost broke the protocol" },
+		{ "motd", ERROR_PROTOCOL, "the first line that came is \"Welcome to the builder ???\": either something else prints" },
+		{ "nologin", ERROR_PROTOCOL, "the first line that came is \"This account is currently not available.\"" },
 		{ "cut-line", ERROR_IO, "exited with status 3" },
 		{ "long-line", ERROR_PROTOCOL, "longer than 65536 bytes" },
 		{ "error-at-hello", ERROR_METADATA, "onhost: no answer" },
@@ -559,13 +609,13 @@ static void test_unreadable_image(void **state)
 static void test_no_such_program(void **state)
 {
 	struct fixture *fixture = *state;
-	char name[] = "/nowhere/onhost";
-	char *const argv[] = { name, NULL };
+	struct builder_command command = { .name = "fake" };
 	struct error err = { 0 };
 
 	if (under_valgrind())
 		skip();
-	assert_int_equal(builder_session_open(&fixture->session, &fixture->runtime, argv, &err), -1);
+	builder_command_add(&command, "/nowhere/onhost");
+	assert_int_equal(builder_session_open(&fixture->session, &fixture->runtime, &command, &err), -1);
 	assert_non_null(strstr(err.message, "/nowhere/onhost"));
 	builder_session_close(&fixture->session);
 	builder_session_close(&fixture->session);
@@ -583,6 +633,8 @@ int main(int argc, char **argv)
 		TEST(test_whole),
 		TEST(test_byte_by_byte),
 		TEST(test_unknown_events_are_ignored),
+		TEST(test_blank_lines_before_the_answer),
+		TEST(test_explained),
 		TEST(test_much_standard_error),
 		TEST(test_failures_at_hello),
 		TEST(test_failures_at_write),

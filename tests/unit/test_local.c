@@ -54,12 +54,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int command(struct fixture *fixture, struct local_command *ret_command)
+static int command(struct fixture *fixture, struct builder_command *ret_command)
 {
 	return local_command(&fixture->config, fixture->arena, ret_command, &fixture->err);
 }
 
-static void assert_argv(const struct local_command *got, const char *const *wanted)
+static void assert_argv(const struct builder_command *got, const char *const *wanted)
 {
 	size_t i;
 
@@ -73,7 +73,7 @@ static void assert_argv(const struct local_command *got, const char *const *want
 static void test_through_sudo(void **state)
 {
 	struct fixture *fixture = *state;
-	struct local_command got;
+	struct builder_command got;
 
 	if (geteuid() == 0 && seteuid(65534) != 0)
 		skip();
@@ -87,12 +87,15 @@ static void test_through_sudo(void **state)
 	assert_argv(&got, (const char *const[]){ "sudo", "-n", fixture->onhost, "serve", NULL });
 	assert_non_null(strstr(got.how, "sudo -n "));
 	assert_non_null(strstr(got.advice, "sudoers"));
+	assert_string_equal(got.name, "local");
+	assert_true(got.through_sudo);
+	assert_false(got.no_terminal);
 }
 
 static void test_for_the_lab(void **state)
 {
 	struct fixture *fixture = *state;
-	struct local_command got;
+	struct builder_command got;
 
 	fixture->config.stemcell.onhost_path = fixture->onhost;
 	fixture->config.stemcell.lab = true;
@@ -109,7 +112,7 @@ static void test_for_the_lab(void **state)
 static void test_devices_of_a_lab_without_the_lab(void **state)
 {
 	struct fixture *fixture = *state;
-	struct local_command got;
+	struct builder_command got;
 
 	fixture->config.stemcell.onhost_path = fixture->onhost;
 	fixture->config.stemcell.lab_devices = "/lab/dev";
@@ -121,7 +124,7 @@ static void test_devices_of_a_lab_without_the_lab(void **state)
 static void test_in_path(void **state)
 {
 	struct fixture *fixture = *state;
-	struct local_command got;
+	struct builder_command got;
 	char path[512];
 
 	fixture->config.stemcell.lab = true;
@@ -142,7 +145,7 @@ static void test_given_and_not_there(void **state)
 {
 	struct fixture *fixture = *state;
 	const char *const paths[] = { "/nowhere/onhost", fixture->folder, "/etc/passwd" };
-	struct local_command got;
+	struct builder_command got;
 
 	for (size_t i = 0; i < 3; i++) {
 		fixture->config.stemcell.onhost_path = paths[i];

@@ -97,6 +97,7 @@ static void no_other_descriptor(void **state)
 static void without_some_variables(void **state)
 {
 	static const char *const left_out[] = { "TEST_HUSH", "TEST_NOT_SET", NULL };
+	const struct process_manner manner = { .without = left_out };
 	const char *const argv[] = { "sh", "-c", "env | grep ^TEST_ | sort", NULL };
 	struct process process;
 
@@ -104,7 +105,7 @@ static void without_some_variables(void **state)
 	setenv("TEST_HUSH", "secret", 1);
 	setenv("TEST_HUSH_LONGER", "a", 1);
 	setenv("TEST_HUS", "b", 1);
-	assert_int_equal(process_start_without((char *const *)(uintptr_t)argv, left_out, &process, NULL), 0);
+	assert_int_equal(process_start_as((char *const *)(uintptr_t)argv, &manner, &process, NULL), 0);
 	assert_stream(process.out_fd, "TEST_HUS=b\nTEST_HUSH_LONGER=a\n");
 	assert_int_equal(wait_for(&process), 0);
 	process_stop(&process, &system_time, 0);
@@ -115,6 +116,25 @@ static void without_some_variables(void **state)
 	unsetenv("TEST_HUSH");
 	unsetenv("TEST_HUSH_LONGER");
 	unsetenv("TEST_HUS");
+}
+
+/* The sixth word of its stat is the session, the fifth the group; what it starts is ended along with it. */
+static void without_a_terminal(void **state)
+{
+	const struct process_manner manner = { .no_terminal = true };
+	const char *const argv[] = { "sh", "-c", "set -- $(cat /proc/$$/stat); echo $(( $6 == $$ && $5 == $$ )); sleep 60 & wait", NULL };
+	struct process process;
+
+	(void)state;
+	assert_int_equal(process_start_as((char *const *)(uintptr_t)argv, &manner, &process, NULL), 0);
+	char answer[2];
+	assert_int_equal(io_read_full(process.out_fd, answer, 2, "its answer", NULL), 2);
+	assert_memory_equal(answer, "1\n", 2);
+	int out_fd = dup(process.out_fd);
+	process_stop(&process, &system_time, 5000);
+	/* nobody holds its other end any more */
+	assert_stream(out_fd, "");
+	close(out_fd);
 }
 
 /* SIGTERM is ignored and blocked in us, and must not be in the child. */
@@ -426,6 +446,7 @@ int main(void)
 		cmocka_unit_test(it_sees_the_end_of_its_input),
 		cmocka_unit_test(no_other_descriptor),
 		cmocka_unit_test(without_some_variables),
+		cmocka_unit_test(without_a_terminal),
 		cmocka_unit_test(default_signals),
 		cmocka_unit_test(a_group_of_its_own),
 		cmocka_unit_test(cannot_be_started),
