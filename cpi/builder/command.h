@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BUILDER_MAX_ARGS 64
+#define BUILDER_MAX_ARGS 80
 
 /* How a command ended before its time, and what it had said. */
 struct builder_end {

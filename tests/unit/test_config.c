@@ -83,6 +83,8 @@ static void test_defaults(void **state)
 	assert_int_equal(config.api_version, 3);
 	assert_true(config.time_scale >= 1.0 && config.time_scale <= 1.0);
 	assert_int_equal(config.stemcell.builder, CONFIG_BUILDER_AUTO);
+	assert_null(config.stemcell.ssh.host);
+	assert_string_equal(config.stemcell.ssh.onhost_path, "onhost");
 	assert_null(config.stemcell.properties);
 	assert_null(config.agent);
 	assert_false(config.fast_path_delete);
@@ -304,6 +306,34 @@ static void test_ca_file(void **state)
 	assert_string_equal(config.aws.ca_file, "/bosh.pem");
 }
 
+static void test_ssh(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
+	struct config config;
+
+	(void)state;
+	build_ok(arena,
+		 file_with(arena,
+			   "\"stemcell\":{\"builder\":\"ssh\",\"ssh\":{\"host\":\"h\",\"user\":\"u\",\"port\":2222,\"private_key\":"
+			   "\"-----BEGIN RSA PRIVATE KEY-----\",\"private_key_file\":\"\",\"host_key\":\"ssh-ed25519 AAAA\",\"onhost_path\":"
+			   "\"/o\"}}",
+			   ""),
+		 NULL, &config);
+	assert_int_equal(config.stemcell.builder, CONFIG_BUILDER_SSH);
+	assert_string_equal(config.stemcell.ssh.host, "h");
+	assert_string_equal(config.stemcell.ssh.user, "u");
+	assert_int_equal(config.stemcell.ssh.port, 2222);
+	assert_string_equal(config.stemcell.ssh.private_key, "-----BEGIN RSA PRIVATE KEY-----");
+	assert_null(config.stemcell.ssh.private_key_file);
+	assert_string_equal(config.stemcell.ssh.host_key, "ssh-ed25519 AAAA");
+	assert_string_equal(config.stemcell.ssh.onhost_path, "/o");
+	/* as templates write what is left out */
+	build_ok(arena, file_with(arena, "\"stemcell\":{\"ssh\":{\"host\":\"\",\"user\":null,\"port\":null}}", ""), NULL, &config);
+	assert_null(config.stemcell.ssh.host);
+	assert_null(config.stemcell.ssh.user);
+	assert_int_equal(config.stemcell.ssh.port, 0);
+}
+
 static void test_no_file(void **state)
 {
 	CLEANUP_ARENA struct arena *arena = arena_new(ARENA_BYTES);
@@ -355,6 +385,19 @@ static void test_wrong_types(void **state)
 		{ "\"stemcell\":{\"skip_zero_blocks\":\"no\"}", "", "aws.stemcell.skip_zero_blocks is a string" },
 		{ "\"stemcell\":{\"lab\":1}", "", "aws.stemcell.lab" },
 		{ "\"stemcell\":{\"lab_devices\":1}", "", "aws.stemcell.lab_devices" },
+		{ "\"stemcell\":{\"builder\":\"ssh\"}", "", "aws.stemcell.builder is ssh, and aws.stemcell.ssh.host is missing" },
+		{ "\"stemcell\":{\"builder\":\"ssh\",\"ssh\":{\"host\":\"\"}}", "", "aws.stemcell.ssh.host is missing" },
+		{ "\"stemcell\":{\"ssh\":\"h\"}", "", "aws.stemcell.ssh is a string, but should be an object" },
+		{ "\"stemcell\":{\"ssh\":{\"host\":1}}", "", "aws.stemcell.ssh.host is a number, but should be a string" },
+		{ "\"stemcell\":{\"ssh\":{\"user\":1}}", "", "aws.stemcell.ssh.user is a number" },
+		{ "\"stemcell\":{\"ssh\":{\"port\":\"22\"}}", "", "aws.stemcell.ssh.port is a string, but should be an integer" },
+		{ "\"stemcell\":{\"ssh\":{\"port\":65536}}", "", "aws.stemcell.ssh.port should be from 1 to 65535" },
+		{ "\"stemcell\":{\"ssh\":{\"port\":-1}}", "", "aws.stemcell.ssh.port should be from 1 to 65535" },
+		{ "\"stemcell\":{\"ssh\":{\"private_key\":[\"hidden\"]}}", "", "aws.stemcell.ssh.private_key is an array" },
+		{ "\"stemcell\":{\"ssh\":{\"private_key\":\"hidden\"}}", "", "aws.stemcell.ssh.private_key is not a private key" },
+		{ "\"stemcell\":{\"ssh\":{\"private_key_file\":1}}", "", "aws.stemcell.ssh.private_key_file is a number" },
+		{ "\"stemcell\":{\"ssh\":{\"host_key\":{}}}", "", "aws.stemcell.ssh.host_key is an object" },
+		{ "\"stemcell\":{\"ssh\":{\"onhost_path\":1}}", "", "aws.stemcell.ssh.onhost_path is a number" },
 		{ "", ",\"stemcell\":7", "cloud.properties.stemcell is a number" },
 		{ "", ",\"agent\":[]", "cloud.properties.agent is an array" },
 		{ "", ",\"registry\":\"x\"", "cloud.properties.registry is a string" },
@@ -549,6 +592,7 @@ int main(void)
 		TEST(test_context_alone),
 		TEST(test_region_order),
 		TEST(test_ca_file),
+		TEST(test_ssh),
 		TEST(test_no_file),
 		TEST(test_wrong_types),
 		TEST(test_wrong_shape),

@@ -79,6 +79,23 @@ static void test_urls(void **state)
 }
 
 /* A password that is all digits is a number in YAML; a time or a count under such a name is none. */
+/* Whole and line by line, wherever it stands; the path of one is none. */
+static void test_private_keys(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	struct log log;
+
+	(void)state;
+	find(arena,
+	     "{\"ssh\":{\"host_key\":\"ssh-ed25519 AAAApublic\",\"private_key_file\":\"/home/me/id_ed25519\",\"onhost_path\":"
+	     "\"-----BEGIN OPENSSH PRIVATE KEY-----\\ns-lineOfTheKey\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}",
+	     &log);
+	assert_true(is_secret(&log, "s-lineOfTheKey"));
+	assert_int_equal(log.n_secrets, 2);
+	find(arena, "{\"private_key_file\":\"-----BEGIN RSA PRIVATE KEY-----\\ns-lineOfTheKey\\n\"}", &log);
+	assert_true(is_secret(&log, "s-lineOfTheKey"));
+}
+
 static void test_numbers(void **state)
 {
 	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
@@ -293,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_private_keys),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_agent),
 		cmocka_unit_test(test_request),
