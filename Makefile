@@ -134,8 +134,8 @@ $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuz
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 
-# drivers for comparing the signer, profiles and endpoints with another implementation
-DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver
+# drivers for comparing the signer, profiles and endpoints with another implementation, and sessions with each other
+DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver $(BUILD)/tests/session_driver
 $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/tools/lines.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)

@@ -4,6 +4,7 @@
 #include "onhost/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -12,11 +13,14 @@
 /* A pipe that poll() calls writable takes this much without blocking (PIPE_BUF). */
 #define SEND_PIECE ((size_t)4096)
 #define CHUNK_HEADER ((size_t)4)
+#define PIPE_BYTES (1024 * 1024)
 
 void peer_init(struct peer *peer, int in_fd, int out_fd, const struct cancel *cancel)
 {
 	*peer = (struct peer){ .in_fd = in_fd, .out_fd = out_fd, .cancel = cancel };
 	onhost_frames_init(&peer->frames);
+	/* sshd and sudo leave it at 64 KiB, and would wait for us at every second piece of theirs; not getting it is fine */
+	(void)fcntl(in_fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
 void peer_free(struct peer *peer)
