@@ -50,8 +50,8 @@ static const struct row rows[] = {
 	  "the builder's host key is not the one that is known: either this is another machine, or it has a new key; compare with the key "
 	  "that the machine itself shows (ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub) before known_hosts is changed" },
 	{ SSH_FAILED, BEFORE_HELLO, KEY_GIVEN, "Host key verification failed",
-	  "the builder shows a host key of another type than those of aws.stemcell.ssh.host_key, or that is not usable: set the key that "
-	  "the machine itself shows (/etc/ssh/ssh_host_ed25519_key.pub)" },
+	  "a host key is not known, or revoked: that of a jump host on the way has to be in ~/.ssh/known_hosts of the user that runs cpi, as "
+	  "aws.stemcell.ssh.host_key is the builder's alone" },
 	{ SSH_FAILED, BEFORE_HELLO, KEY_NOT_GIVEN, "Host key verification failed",
 	  "the builder's (or a jump host's) host key is not known: set aws.stemcell.ssh.host_key to the key that the machine itself shows "
 	  "(/etc/ssh/ssh_host_ed25519_key.pub), or add it to ~/.ssh/known_hosts of the user that runs cpi" },
@@ -66,7 +66,7 @@ static const struct row rows[] = {
 	  "one comes first" },
 	{ SSH_FAILED, BEFORE_HELLO, EVERY, "Permission denied (",
 	  "the builder does not let us in: the user is another one or the key is not in its authorized_keys; correct aws.stemcell.ssh.user "
-	  "and private_key or private_key_file" },
+	  "and private_key or private_key_file (a file with a passphrase is passed over, unless an ssh-agent holds its key)" },
 	/* the command */
 	{ SSH_FAILED, BEFORE_HELLO, EVERY, "request failed on channel",
 	  "the builder's sshd lets this user start no command: correct its sshd_config or the options of the key in authorized_keys" },

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import tempfile
 import threading
-from types import SimpleNamespace
 
 from conftest import ONHOST, Working, director_env, in_namespaces, start_cpi, wait_until
 
@@ -60,7 +59,8 @@ def write(*path_and_text, mode=0o644):
 
 class Builder:
     """The machine. It has root and a user named builder, who may run everything as root with sudo and without a password; both
-    let the key .key in. home and host_key are what a test's cpi needs to know."""
+    let the key .key in. home and host_key are what a test's cpi needs to know; changed says that a test did not leave it as it
+    was."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="ssh-kit-", dir="/tmp")
@@ -74,37 +74,51 @@ class Builder:
         self.public = keygen(self.key)
         self.other_key = os.path.join(self.folder, "other_key")
         keygen(self.other_key)
-        for user in ("root", USER):
-            write(self.folder, f"authorized_keys.{user}", self.public + "\n")
         self._accounts()
-        os.symlink(ONHOST, os.path.join(self.folder, "bin", "onhost"))
         self.prefix = in_namespaces("sh", "-c", ENTER, self.folder, kinds=("mount",))
         self.process = self.port = None
-        self.configure()
+        self.changed = False
+        self.reset()
 
     def _accounts(self):
         passwd = re.sub(r"(?m)^root:.*$", f"root:x:0:0:root:{self.home}:/bin/bash", read("/etc/passwd"))
         write(self.folder, "etc/passwd", passwd + f"{USER}:x:{UID}:{UID}::{self.folder}/home:/bin/bash\n")
         write(self.folder, "etc/shadow", f"root:*:19000:0:99999:7:::\n{USER}:*:19000:0:99999:7:::\n", mode=0o640)
         write(self.folder, "etc/group", read("/etc/group") + f"{USER}:x:{UID}:\n")
-        self.sudoers(f"{USER} ALL=(root) NOPASSWD: ALL")
+        write(self.folder, "etc/sudoers", "", mode=0o440)
 
     def sudoers(self, line):
         """What sudo allows, besides root everything."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.folder, "etc", "sudoers"))
+        self.changed = True
         write(self.folder, "etc/sudoers", SUDOERS.format(folder=self.folder) + line + "\n", mode=0o440)
 
     def program(self, name, text):
         """A script that is found before the machine's own; text None takes it away."""
+        self.changed = True
         path = os.path.join(self.folder, "bin", name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         if text is not None:
             write(path, "#!/bin/sh\n" + text, mode=0o755)
 
-    def configure(self, *lines):
-        """sshd anew, with lines before its usual ones. Another one's port is not hurt: it is tried again with another."""
+    def reset(self, *lines):
+        """All as at first, but for lines of sshd_config, which come before the usual ones (its first word on a thing counts)."""
+        self.changed = bool(lines)
+        if not lines:
+            for name in os.listdir(os.path.join(self.folder, "bin")):
+                os.unlink(os.path.join(self.folder, "bin", name))
+            os.symlink(ONHOST, os.path.join(self.folder, "bin", "onhost"))
+            for user in ("root", USER):
+                write(self.folder, f"authorized_keys.{user}", self.public + "\n")
+            for name in (".ssh/known_hosts", ".ssh/config", ".bashrc"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.home, name))
+            self.sudoers(f"{USER} ALL=(root) NOPASSWD: ALL")
+            self.changed = False
+        self._start(*lines)
+
+    def _start(self, *lines):
+        """sshd anew. Another one's port is not hurt: it is tried again with another."""
         self.stop()
         for _ in range(20):
             with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -140,10 +154,12 @@ class Builder:
 
     def known_hosts(self, *lines):
         """The user's own file."""
+        self.changed = True
         write(self.home, ".ssh/known_hosts", "".join(line + "\n" for line in lines), mode=0o600)
 
     def ssh_config(self, text):
         """The user's ~/.ssh/config."""
+        self.changed = True
         write(self.home, ".ssh/config", text, mode=0o600)
 
     def stanza(self, **more):
@@ -166,9 +182,9 @@ class Builder:
                 os.environ["CPI_WRAPPER"] = before
 
 
-def ssh_config_of(lab, stanza, builder="ssh", **stemcell):
-    """The lab's configuration with that builder; onhost_path is the local one's."""
-    config = copy.deepcopy(lab.config)
+def ssh_config_of(running, stanza, builder="ssh", **stemcell):
+    """A lab's configuration with that builder; onhost_path is the local one's."""
+    config = copy.deepcopy(running.config)
     aws = config["cloud"]["properties"]["aws"]
     aws["stemcell"].update(builder=builder, ssh=stanza, **stemcell)
     return config
@@ -287,9 +303,3 @@ class Relay:
                     target.shutdown(socket.SHUT_WR)
                     return
                 target.sendall(data)
-
-
-def result(answer, log):
-    """An answer's text as run_cpi has it."""
-    import json
-    return SimpleNamespace(json=json.loads(answer), stderr=log, stdout=answer, returncode=0)

@@ -40,8 +40,8 @@ static const struct row rows[] = {
 	{ 255, 0, "Unable to negotiate with 127.0.0.1 port 22: no matching cipher found. Their offer: 3des-cbc\n", "no algorithm in common" },
 	{ 255, HOST_KEY, CHANGED, "not the one of aws.stemcell.ssh.host_key" },
 	{ 255, 0, CHANGED, "before known_hosts is changed" },
-	{ 255, HOST_KEY, "No RSA host key is known for x and you have requested strict checking.\nHost key verification failed.\n",
-	  "of another type" },
+	{ 255, HOST_KEY, "No RSA host key is known for jump and you have requested strict checking.\nHost key verification failed.\n",
+	  "that of a jump host" },
 	{ 255, 0, "No ED25519 host key is known for x and you have requested strict checking.\nHost key verification failed.\n",
 	  "host key is not known" },
 	{ 255, 0, "@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @\nLoad key \"/k\": bad permissions\nu@h: Permission denied "
