@@ -252,10 +252,14 @@ def test_not_an_ec2_instance(lab, call, stemcell):
     assert "CreateVolume" not in actions(lab)
 
 
-@pytest.mark.parametrize("builder", ["ssh", "direct"])
-def test_builders_that_are_not_there(lab, call, stemcell, builder):
-    stanza = {"builder": builder, "ssh": {"host": "h", "user": "u"}}
-    refused(call(heavy(stemcell), config_with(lab, stemcell=stanza)), builder)
+def test_a_builder_that_is_not_there(lab, call, stemcell):
+    refused(call(heavy(stemcell), config_with(lab, stemcell={"builder": "direct"})), "aws.stemcell.builder: direct is not supported yet")
+    assert actions(lab) == []
+
+
+def test_ssh_without_a_host(lab, call, stemcell):
+    """Over sshd: test_ssh.py."""
+    refused(call(heavy(stemcell), config_with(lab, stemcell={"builder": "ssh", "ssh": {"user": "u"}})), "aws.stemcell.ssh.host is missing")
     assert actions(lab) == []
 
 

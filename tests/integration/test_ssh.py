@@ -412,7 +412,7 @@ def test_the_documented_sudoers_line(lab, builder, stemcell, call, clean):
     """Without the lab's additions the command is the one that docs/builders.md lets through, and nothing else is: that there is no
     metadata service is said by onhost."""
     builder.changed = True
-    line = re.search(r"(?m)^    (\w+ ALL=\(root\) NOPASSWD: \S+onhost serve)$", read(os.path.dirname(__file__), "../../docs/builders.md"))
+    line = re.search(r"(?m)^ +(\w+ ALL=\(root\) NOPASSWD: \S+onhost serve)$", read(os.path.dirname(__file__), "../../docs/builders.md"))
     path = f"{builder.folder}/bin/onhost"
     builder.sudoers(re.sub(r"^\w+", USER, line.group(1)).replace("/usr/local/bin/onhost", path))
     for onhost_path in (None, path):
@@ -427,6 +427,25 @@ def test_the_documented_sudoers_line(lab, builder, stemcell, call, clean):
         done = subprocess.run([*prefix, "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "sudo", "-n", *command],
                               input="", capture_output=True, text=True, check=False)
         assert done.returncode == 1 and re.search("password is required|not allowed", done.stderr), done
+
+
+def test_a_key_that_may_do_this_alone(lab, builder, stemcell, call, clean):
+    """The page's line of authorized_keys, with the lab's additions: sshd starts its command, whatever is asked for."""
+    builder.changed = True
+    line = re.search(r'(?m)^ +(restrict,command="sudo -n onhost serve") ssh-', read(os.path.dirname(__file__), "../../docs/builders.md")).group(1)
+    devices = f" --lab-devices {lab.dir}/dev" if lab.kind == "plain" else ""
+    ours = f"env AWS_EC2_METADATA_SERVICE_ENDPOINT={lab.env['AWS_EC2_METADATA_SERVICE_ENDPOINT']} onhost serve --lab{devices}"
+    write(builder.folder, f"authorized_keys.{USER}", f"{line.replace('onhost serve', ours)} {builder.public}\n")
+    assert_made(lab, call(heavy(stemcell), builder.stanza(onhost_path="/anything")), stemcell)
+
+
+def test_each_explanation_is_on_the_page():
+    """docs/builders.md has a line for each, by its first words."""
+    rows = re.findall(r'\{ [A-Z_0-9]+, [A-Z_]+, [A-Z_]+, "[^"]*",\s+"([^"]+)"', read(os.path.dirname(__file__), "../../cpi/builder/ssh_words.c"))
+    page = read(os.path.dirname(__file__), "../../docs/builders.md")
+    assert len(rows) >= 30
+    for row in rows:
+        assert f"\n| {re.split('[:;]', row)[0].strip()} |" in page, row
 
 
 def test_no_onhost_and_the_real_sudo(builder, stemcell, call, clean):
@@ -643,6 +662,30 @@ def test_keys_for_aws_do_not_travel(lab, builder, stemcell, call, clean):
     for name in ("seen", "seen.ssh"):
         seen = read(builder.folder, name)
         assert "PATH=" in seen and "hush" not in seen and "de_DE" not in seen
+
+
+# --- the driver ---
+
+
+def test_the_driver_measures_any_way_there(builder, stemcell, tmp_path):
+    """tests/tools/session_driver: the same session by a given command, here and through ssh."""
+    import subprocess
+    volume = "vol-0123456789abcdef0"
+    device = tmp_path / ("nvme-Amazon_Elastic_Block_Store_" + volume.replace("-", ""))
+    here = ["env", "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1", ONHOST, "serve", "--lab", "--lab-devices", str(tmp_path)]
+    ssh = ["ssh", "-F", "none", "-i", builder.key, "-p", str(builder.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    driver = os.path.join(os.environ.get("BUILD_DIR") or os.path.join(os.path.dirname(CPI)), "tests", "session_driver")
+    for command in (here, [*ssh, "root@127.0.0.1", " ".join(here)]):
+        with open(device, "wb") as f:
+            f.truncate(1 << 30)
+        done = subprocess.run([driver, stemcell.image, volume, "1024", "--", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["read"] == os.path.getsize(stemcell.image) and told["image_size"] == stemcell.size
+        assert told["write_seconds"] > 0 and told["hello_seconds"] > 0
+        assert sha256_of(device, stemcell.size) == stemcell.sha256
+    done = subprocess.run([driver, stemcell.image, volume, "1024", "--", "false"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "exited with status 1" in done.stderr and done.stdout == ""
 
 
 # --- check ---
