@@ -13,10 +13,16 @@ import re
 import subprocess
 import threading
 
+import fault_kit
 import pytest
+import test_devices
 from conftest import ONHOST, loop, wait_until
-from fault_kit import MIB, make_fault_disk, raw_image, told_place  # noqa: F401  pylint: disable=unused-import
-from test_devices import LINK, NO_DEVICE, IO, make_links, make_session  # noqa: F401  pylint: disable=unused-import
+from fault_kit import MIB, raw_image, told_place
+from test_devices import IO, LINK, NO_DEVICE
+
+# fixtures of other files
+make_fault_disk = fault_kit.make_fault_disk
+make_links, make_session = test_devices.make_links, test_devices.make_session
 
 SIZE = 32 * MIB
 IMAGE_SIZE = 8 * MIB

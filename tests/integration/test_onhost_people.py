@@ -15,9 +15,13 @@ import tarfile
 import termios
 import time
 
+import fault_kit
 import pytest
 from conftest import ONHOST, ROOT, wait_until
-from fault_kit import MIB, make_fault_disk, raw_image  # noqa: F401  pylint: disable=unused-import
+from fault_kit import MIB, raw_image
+
+# fixtures of another file
+make_fault_disk = fault_kit.make_fault_disk
 
 MAN = os.path.join(ROOT, "packaging", "man", "onhost.8")
 COMMANDS = ["serve", "metadata", "wait-device", "write", "verify", "unpack"]

@@ -208,12 +208,12 @@ static void test_head_fails(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(result, -1);
 	assert_int_equal(f.err.kind, ERROR_IO);
+	close_fixture(&f);
 	/* all that had gone out, not only the first block */
 	memset(seen, 0, SLOT_SIZE);
 	assert_true(pread(fd, seen, SLOT_SIZE, 0) >= 65536);
 	for (size_t at = 0; at < SLOT_SIZE; at++)
 		assert_int_equal(seen[at], 0);
-	close_fixture(&f);
 }
 
 static void test_read_only(void **state)
