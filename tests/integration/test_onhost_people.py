@@ -430,7 +430,8 @@ def test_json_of_errors(kind, text, arguments):
         assert error["type"] == kind and text in error["message"][0].lower() + error["message"] + error["message"].lower()
         assert result.returncode == types_of_the_man_page()[kind]
         plain = onhost(*arguments, env=NO_METADATA)
-        assert plain.returncode == result.returncode and error["message"] in plain.stderr
+        # further on there may be times, and what devices there are just now
+        assert plain.returncode == result.returncode and error["message"][:30] in plain.stderr
 
 
 def test_json_of_a_device_that_fails(fault_disk, root):
