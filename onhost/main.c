@@ -37,6 +37,7 @@ static int catch_signals(struct error *err)
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction normal = { .sa_handler = SIG_DFL };
 	struct sigaction old;
 
 	if (cancel_open(&cancel, err) != 0)
@@ -50,6 +51,9 @@ static int catch_signals(struct error *err)
 	}
 	if (sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return error_errno(err, ERROR_INTERNAL, errno, "cannot ignore SIGPIPE");
+	/* where it is ignored, nobody can wait for a child */
+	if (sigaction(SIGCHLD, &normal, NULL) != 0)
+		return error_errno(err, ERROR_INTERNAL, errno, "cannot set SIGCHLD to its default");
 	return 0;
 }
 

@@ -66,7 +66,12 @@ def debian():
                    check=False, stderr=subprocess.DEVNULL)
     os.makedirs(source, exist_ok=True)
     shutil.copy("/etc/resolv.conf", root.folder + "/etc/resolv.conf")
-    shutil.copytree("/etc/apt/apt.conf.d", root.folder + "/etc/apt/apt.conf.d", dirs_exist_ok=True)
+    for name in os.listdir("/etc/apt/apt.conf.d"):
+        with open(f"/etc/apt/apt.conf.d/{name}", encoding="utf-8") as f:
+            text = f.read()
+        # how packages are fetched here (a proxy), and not what else is
+        if "Acquire::" in text and "IndexTargets" not in text:
+            shutil.copy(f"/etc/apt/apt.conf.d/{name}", root.folder + "/etc/apt/apt.conf.d/")
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
                            check=True).stdout.split("\n")
     for name in filter(None, files):

@@ -353,21 +353,35 @@ def test_no_call_is_refused_with_a_bad_image(tmp_path):
         assert refused <= KNOWN_REFUSALS, name
 
 
-def test_no_call_is_refused_in_a_session(tmp_path, make_loop):
-    links = tmp_path / "links"
+def whole_session(folder, device, image):
+    """A session's arguments, and all that cpi says in it."""
+    links = folder / "links"
     links.mkdir()
-    device = make_loop(SIZE)
     (links / f"nvme-Amazon_Elastic_Block_Store_{VOLUME.replace('-', '')}").symlink_to(device)
     write = {"op": "write", "volume_id": VOLUME, "device_name": "/dev/sdf", "size_mib": SIZE // MIB, "fresh": True,
              "encrypted": False, "digest": True, "image": {"source": "stream"}}
     stream = (json.dumps({"op": "hello", "version": 1}) + "\n" + json.dumps(write) + "\n").encode()
-    stream += b"".join(struct.pack(">I", len(GOOD[at:at + MIB])) + GOOD[at:at + MIB] for at in range(0, len(GOOD), MIB))
-    stream += bytes(4) + json.dumps({"op": "end", "sha256": hashlib.sha256(GOOD).hexdigest()}).encode() + b"\n"
-    done, refused = trace([ONHOST, "serve", "--lab-devices", str(links)], tmp_path / "trace", input=stream,
-                          environ={"AWS_EC2_METADATA_DISABLED": "true"})
+    stream += b"".join(struct.pack(">I", len(image[at:at + MIB])) + image[at:at + MIB] for at in range(0, len(image), MIB))
+    stream += bytes(4) + json.dumps({"op": "end", "sha256": hashlib.sha256(image).hexdigest()}).encode() + b"\n"
+    return [ONHOST, "serve", "--lab-devices", str(links)], stream
+
+
+def test_no_call_is_refused_in_a_session(tmp_path, make_loop):
+    command, stream = whole_session(tmp_path, make_loop(SIZE), GOOD)
+    done, refused = trace(command, tmp_path / "trace", input=stream, environ={"AWS_EC2_METADATA_DISABLED": "true"})
     assert done.returncode == 0, done.stderr
-    assert b'"ok":"written"' in done.stdout.replace(b" ", b"")
+    assert b'"ok":"written"' in done.stdout
     assert refused <= KNOWN_REFUSALS
+
+
+def test_children_ignored_by_who_started_it(tmp_path, make_loop):
+    """Then the kernel forgets a child's end, unless onhost wants to know of it."""
+    command, stream = whole_session(tmp_path, make_loop(SIZE), GOOD)
+    done = subprocess.run(["env", "--ignore-signal=CHLD", *command], input=stream, capture_output=True, timeout=60, check=False,
+                          env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"})
+    assert done.returncode == 0, done.stderr
+    assert b'"ok":"written"' in done.stdout
+    assert b"no empty root directory" not in done.stderr
 
 
 # --- what cannot be had

@@ -3,6 +3,7 @@
  * tests/integration/test_sandbox.py. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -165,6 +166,8 @@ static void dies_with_its_parent(void **state)
 	assert_int_equal(in_child(leave_behind, pipes), 0);
 	close(pipes[1]);
 	/* the last end of the pipe is closed by the child's end, and by nothing else */
+	struct pollfd closed = { .fd = pipes[0], .events = POLLIN };
+	assert_int_equal(poll(&closed, 1, 60000), 1);
 	assert_int_equal(read(pipes[0], &byte, 1), 0);
 	close(pipes[0]);
 }
