@@ -46,6 +46,12 @@
 #if !defined(INSTRUMENTED)
 #define INSTRUMENTED 0
 #endif
+/* It keeps a limit of descriptors itself, which it does not let anybody change. */
+#if defined(SANDBOX_FOR_VALGRIND)
+#define FOR_VALGRIND 1
+#else
+#define FOR_VALGRIND 0
+#endif
 
 #if defined(SANDBOX_FOR_COVERAGE)
 void __gcov_dump(void); /* NOLINT(bugprone-reserved-identifier): libgcov's */
@@ -124,8 +130,9 @@ static int limit(__rlimit_resource_t resource, rlim_t most, struct error *err)
 
 static int set_limits(const struct sandbox_rules *rules, struct error *err)
 {
-	if (limit(RLIMIT_CORE, 0, err) != 0 || limit(RLIMIT_CPU, CPU_SECONDS_MAX, err) != 0 ||
-	    limit(RLIMIT_NOFILE, (rlim_t)highest_kept(rules) + 1 + MORE_DESCRIPTORS, err) != 0)
+	if (limit(RLIMIT_CORE, 0, err) != 0 || limit(RLIMIT_CPU, CPU_SECONDS_MAX, err) != 0)
+		return -1;
+	if (!FOR_VALGRIND && limit(RLIMIT_NOFILE, (rlim_t)highest_kept(rules) + 1 + MORE_DESCRIPTORS, err) != 0)
 		return -1;
 	if (!INSTRUMENTED && limit(RLIMIT_AS, MEMORY_MAX, err) != 0)
 		return -1;
@@ -274,10 +281,8 @@ int sandbox_enter(const struct sandbox_rules *rules, const char **ret_missing, s
 		return refuse(errno, "other programs cannot be kept from tracing this one", err);
 	if (die_with(rules->parent, err) != 0)
 		return -1;
-#if !defined(SANDBOX_FOR_VALGRIND)
-	if (filter_enter(err) != 0)
+	if (!FOR_VALGRIND && filter_enter(err) != 0)
 		return -1;
-#endif
 	*ret_missing = missing;
 	return 0;
 }
