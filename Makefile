@@ -202,7 +202,8 @@ sanitize: ## unit and integration tests under AddressSanitizer and UBSan, thread
 	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
 	$(AGAIN) SANITIZE=thread unit
 
-VALGRIND := valgrind --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+# no vgdb: its pipes have names, which the sandbox would not let it take away
+VALGRIND := valgrind --vgdb=no --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 # through env(1), which starts onhost; each process has a report of its own, and an empty one is a good one
 VALGRIND_REPORTS = $(abspath $(BUILD))/valgrind
 valgrind: ## unit tests and one whole create_stemcell under valgrind, in a build of its own
