@@ -27,7 +27,8 @@ static const char *const options[] = {
 
 /* With a key of the configuration, no other one will do, from whatever source. */
 static const char *const host_key_options[] = {
-	"GlobalKnownHostsFile=/dev/null", "KnownHostsCommand=none", "VerifyHostKeyDNS=no", "HostKeyAlias=" SSH_HOSTS_ALIAS,
+	"GlobalKnownHostsFile=/dev/null", "KnownHostsCommand=none", "VerifyHostKeyDNS=no",
+	("HostKeyAlias=" SSH_HOSTS_ALIAS),
 };
 
 static int add_option(struct builder_command *command, struct arena *arena, const char *name, const char *value,
