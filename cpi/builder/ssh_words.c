@@ -11,7 +11,7 @@
 
 enum when { ALWAYS, BEFORE_HELLO };
 /* what a row further asks for */
-enum which { EVERY, KEY_GIVEN, KEY_NOT_GIVEN, BY_SUDO, NOT_BY_SUDO };
+enum which { EVERY, KEY_GIVEN, KEY_NOT_GIVEN, BY_SUDO };
 
 struct row {
 	int exit_status; /* or ANY */
@@ -80,9 +80,9 @@ static const struct row rows[] = {
 	{ SSH_FAILED, ALWAYS, EVERY, "",
 	  "the connection to the builder broke off in the middle of the work: the machine or its sshd stopped, or the network between did; "
 	  "try again" },
-	{ NOT_FOUND, BEFORE_HELLO, BY_SUDO, "",
+	{ NOT_FOUND, BEFORE_HELLO, BY_SUDO, "sudo",
 	  "there is no sudo on the builder: install it there, or let aws.stemcell.ssh.user be root" },
-	{ NOT_FOUND, BEFORE_HELLO, NOT_BY_SUDO, "",
+	{ NOT_FOUND, BEFORE_HELLO, EVERY, "",
 	  "there is no onhost on the builder: install it there, of the same release as cpi, or correct aws.stemcell.ssh.onhost_path" },
 	{ NOT_STARTED, BEFORE_HELLO, EVERY, "",
 	  "the builder cannot start onhost: aws.stemcell.ssh.onhost_path is no program, or is one for another kind of machine" },
@@ -116,8 +116,6 @@ static bool fits(const struct row *row, const struct builder_command *command, c
 		return !command->host_key_given;
 	case BY_SUDO:
 		return command->through_sudo;
-	case NOT_BY_SUDO:
-		return !command->through_sudo;
 	}
 	return false;
 }

@@ -492,6 +492,8 @@ class Volume:
 @pytest.fixture(scope="module")
 def whole(machine_of_all, session_lab, stemcell, tmp_path_factory):
     """The bytes that go up before the image, and with it."""
+    if machine_of_all.changed:
+        machine_of_all.reset()
     relay = Relay(machine_of_all.port)
     running = Running(session_lab, machine_of_all, ssh_config_of(session_lab, machine_of_all.stanza(port=relay.port)),
                       tmp_path_factory.mktemp("whole"))

@@ -60,6 +60,8 @@ static const struct row rows[] = {
 	{ 255, GREETED, "onhost: I cannot ask: Connection refused\n", "broke off in the middle" },
 	{ 127, 0, "bash: line 1: sudo: command not found\n", "no sudo" },
 	{ 127, 0, "sh: 1: sudo: not found\n", "no sudo" },
+	{ 127, 0, "zsh:1: command not found: sudo\n", "no sudo" },
+	{ 127, 0, "env: 'onhost': No such file or directory\n", "no onhost" },
 	{ 127, ROOT, "bash: line 1: onhost: command not found\n", "no onhost" },
 	{ 127, ROOT, "bash: line 1: /opt/onhost: No such file or directory\n", "no onhost" },
 	{ 126, ROOT, "bash: line 1: /etc: Is a directory\n", "cannot start onhost" },
