@@ -124,11 +124,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAP_CALLS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=ioctl
 TEST_ARCHIVES := $(BUILD)/libcpi.a $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(call objects,$(UNIT_HELPERS)) $(TEST_ARCHIVES)
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(LDFLAGS) $(WRAP_ALLOC) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS) -lcmocka
+	$(call quiet,LD)$(CC) $(LDFLAGS) $(WRAP_CALLS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS) -lcmocka
 
 $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(TEST_ARCHIVES)
 	@mkdir -p $(@D)

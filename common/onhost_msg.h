@@ -53,7 +53,7 @@ struct onhost_write {
 
 struct onhost_ready {
 	const char *device;        /* "/dev/nvme1n1" */
-	const char *recognised_by; /* "controller serial", "by-id link (lab)" … */
+	const char *recognised_by; /* "controller serial vol0123…, …", "by-id link … (lab)" */
 };
 
 struct onhost_progress {

@@ -105,7 +105,7 @@ static int run_wait_device(struct runtime *runtime, const struct options *option
 
 	if (options->volume == NULL)
 		return error_set(err, ERROR_INVALID_CALL, "wait-device needs --volume ID");
-	if (find_volume(runtime, options, options->device, &device, err) != 0)
+	if (find_volume(runtime, options, options->device, &device, err) != 0 || target_identify(&device, err) != 0)
 		return -1;
 	result_of_device(&device, options->json, &text);
 	return print(&text, err);
@@ -192,8 +192,10 @@ static int open_target(struct runtime *runtime, const struct options *options, s
 	} else if (find_volume(runtime, options, options->device_name, &device, err) != 0) {
 		return -1;
 	}
-	log_info(runtime->log, "the device is %s (%s)", device.node, device.recognised_by);
-	return target_open(&system_paths, &device, &rules, ret_target, err);
+	if (target_open(&system_paths, &device, &rules, ret_target, err) != 0)
+		return -1;
+	log_info(runtime->log, "the device is %s (%s)", ret_target->node, ret_target->recognised_by);
+	return 0;
 }
 
 static int run_write(struct runtime *runtime, const struct options *options, struct error *err)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which block device is the volume, and waiting until it is there. udev's events only say when to look again: links and
- * properties come late and have been seen stale, so identity is read from sysfs each time. libudev's only home. */
+ * properties come late and have been seen stale, so identity is read from sysfs each time. */
 #include "onhost/device.h"
 
 #include <errno.h>
-#include <libudev.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +14,14 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "onhost/names.h"
+#include "onhost/nvme.h"
+#include "onhost/udev.h"
 
 #define LOOK_EVERY_MS 500
 #define SCRATCH_MAX ((size_t)8 * 1024 * 1024)
 #define DESCRIPTION_MAX ((size_t)1500) /* an error's message has room for it and for what goes around it */
 #define LINK_PREFIX "nvme-Amazon_Elastic_Block_Store_"
-#define XEN_SHIFT 4
 
 /* The volume's id as its controller shows it: without the dash. */
 static void serial_of(const char *volume_id, char *ret_serial, size_t size)
@@ -30,39 +31,6 @@ static void serial_of(const char *volume_id, char *ret_serial, size_t size)
 		snprintf(ret_serial, size, "%s", volume_id);
 	else
 		snprintf(ret_serial, size, "%.*s%s", (int)(dash - volume_id), volume_id, dash + 1);
-}
-
-/* --- names -------------------------------------------------------------------------------------------------------- */
-
-/* "f" of "/dev/sdf", "sdf" or "/dev/xvdf"; NULL for a name of another kind. */
-static const char *letters_of(const char *device_name)
-{
-	static const char *const prefixes[] = { "xvd", "sd", "hd" };
-
-	if (strncmp(device_name, "/dev/", 5) == 0)
-		device_name += 5;
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		size_t len = strlen(prefixes[i]);
-		if (strncmp(device_name, prefixes[i], len) == 0 && device_name[len] >= 'a' && device_name[len] <= 'z')
-			return device_name + len;
-	}
-	return NULL;
-}
-
-/* Some kernels call the first disk xvde, and all others four letters later too. */
-static bool is_shifted(const char *wanted, const char *found)
-{
-	return wanted[0] + XEN_SHIFT <= 'z' && found[0] == wanted[0] + XEN_SHIFT &&
-	       strcmp(wanted + 1, found + 1) == 0 && (wanted[1] < 'a' || wanted[1] > 'z');
-}
-
-static bool xen_name_fits(const char *device_name, const char *disk)
-{
-	const char *wanted = letters_of(device_name);
-	const char *found = letters_of(disk);
-
-	return wanted != NULL && found != NULL &&
-	       (strcmp(wanted, found) == 0 || (strncmp(disk, "xvd", 3) == 0 && is_shifted(wanted, found)));
 }
 
 static bool is_number(const char *text)
@@ -110,25 +78,75 @@ static void node_of(const struct device_paths *paths, const struct sysfs_disk *d
 	device->number = disk->number;
 }
 
-static bool xen_disk_fits(const struct device_want *want, const struct sysfs_disk *disk)
+/* NULL when the node leads to the very device that sysfs shows, else what it is instead. It is made a little later than
+ * the disk is seen, and while a machine starts it can be an older disk's for a moment. */
+static const char *node_trouble(const struct device *device)
 {
-	return want->before != NULL && want->device_name != NULL && disk->size != 0 && disk->serial[0] == '\0' &&
-	       xen_name_fits(want->device_name, disk->name) && !sysfs_has_disk(want->before, disk) &&
-	       (want->size == 0 || disk->size == want->size);
+	struct stat st;
+
+	if (stat(device->node, &st) != 0)
+		return "is not there";
+	if (!S_ISBLK(st.st_mode))
+		return "is no block device's node but a file";
+	return st.st_rdev == device->number ? NULL : "is the node of another device";
 }
 
-static bool disk_fits(const struct device_want *want, const struct sysfs_disk *disk, const char *serial,
-		      struct device *ret_candidate)
+/* Whether this kernel counts Xen's disks from xvda or from xvde, which the disks that were there before can tell. */
+static enum names_shift shift_of(const struct sysfs_disks *before)
+{
+	enum names_shift shift = NAMES_SHIFT_UNKNOWN;
+
+	for (size_t i = 0; i < before->count; i++) {
+		const char *name = before->items[i].name;
+		if (strncmp(name, "xvd", 3) != 0)
+			continue;
+		if (name[3] >= 'a' && name[3] <= 'd')
+			return NAMES_SHIFT_NONE;
+		if (name[3] == 'e')
+			shift = NAMES_SHIFT_FOUR;
+	}
+	return shift;
+}
+
+static bool xen_name_fits(const struct device_want *want, const struct sysfs_disk *disk)
+{
+	return want->device_name != NULL &&
+	       names_xen_fit(want->device_name, disk->name,
+			     want->before == NULL ? NAMES_SHIFT_UNKNOWN : shift_of(want->before));
+}
+
+static bool xen_disk_fits(const struct device_want *want, const struct sysfs_disk *disk)
+{
+	return want->before != NULL && disk->size != 0 && disk->serial[0] == '\0' && xen_name_fits(want, disk) &&
+	       !sysfs_has_disk(want->before, disk) && (want->size == 0 || disk->size == want->size);
+}
+
+static bool serial_fits(const struct sysfs_disk *disk, const char *serial)
+{
+	return strcmp(disk->serial, serial) == 0 && strcmp(disk->model, NVME_MODEL_INSTANCE_STORE) != 0 &&
+	       disk->size != 0;
+}
+
+static bool disk_fits(const struct device_paths *paths, const struct device_want *want, const struct sysfs_disk *disk,
+		      const char *serial, struct device *ret_candidate)
 {
 	char *text = ret_candidate->recognised_by;
 	size_t size = sizeof(ret_candidate->recognised_by);
 
-	if (strcmp(disk->serial, serial) == 0 && strcmp(disk->model, DEVICE_EBS_MODEL) == 0 && disk->size != 0)
+	if (serial_fits(disk, serial)) {
 		snprintf(text, size, "controller serial %s", serial);
-	else if (xen_disk_fits(want, disk))
+		ret_candidate->claim = DEVICE_BY_SERIAL;
+	} else if (xen_disk_fits(want, disk)) {
 		snprintf(text, size, "new disk %s, asked for as %.64s", disk->name, want->device_name);
-	else
+		ret_candidate->claim = DEVICE_BY_NAME;
+	} else {
 		return false;
+	}
+	snprintf(ret_candidate->serial, sizeof(ret_candidate->serial), "%s", serial);
+	snprintf(ret_candidate->device_name, sizeof(ret_candidate->device_name), "%s",
+		 want->device_name == NULL ? "" : want->device_name);
+	ret_candidate->size = want->size;
+	node_of(paths, disk, ret_candidate);
 	return true;
 }
 
@@ -141,11 +159,8 @@ static int look_in_sysfs(const struct device_paths *paths, const struct device_w
 		return -1;
 	for (size_t i = 0; i < disks.count; i++) {
 		struct device candidate = { .number = 0 };
-		if (!disk_fits(want, &disks.items[i], serial, &candidate))
+		if (!disk_fits(paths, want, &disks.items[i], serial, &candidate) || node_trouble(&candidate) != NULL)
 			continue;
-		node_of(paths, &disks.items[i], &candidate);
-		if (access(candidate.node, F_OK) != 0)
-			continue; /* the node is made a little later */
 		if (take(device, found, &candidate, want->volume_id, err) != 0)
 			return -1;
 	}
@@ -165,6 +180,7 @@ static bool follow_link(const struct device_want *want, const char *name, struct
 	if (!S_ISBLK(st.st_mode) && !(ret_candidate->regular_file && want->lab_files))
 		return false;
 	ret_candidate->number = S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+	ret_candidate->claim = DEVICE_BY_LINK;
 	snprintf(ret_candidate->recognised_by, sizeof(ret_candidate->recognised_by), "by-id link %s (lab)", name);
 	return true;
 }
@@ -210,25 +226,32 @@ int device_look(const struct device_paths *paths, const struct device_want *want
 
 /* --- what was seen instead ---------------------------------------------------------------------------------------- */
 
-static const char *why_not(const struct device_want *want, const struct sysfs_disk *disk)
+static const char *why_not(const struct device_paths *paths, const struct device_want *want,
+			   const struct sysfs_disk *disk)
 {
 	char serial[64];
+	struct device device = { .number = 0 };
 
 	serial_of(want->volume_id, serial, sizeof(serial));
-	if (strcmp(disk->model, DEVICE_INSTANCE_STORE_MODEL) == 0)
+	if (strcmp(disk->model, NVME_MODEL_INSTANCE_STORE) == 0)
 		return "instance storage";
+	if (disk_fits(paths, want, disk, serial, &device)) {
+		const char *trouble = node_trouble(&device);
+		return trouble == NULL ? "just come" : "its node below /dev is of no use";
+	}
 	if (strcmp(disk->serial, serial) == 0)
-		return strcmp(disk->model, DEVICE_EBS_MODEL) == 0 ? "its node is not there" : "not an EBS controller";
-	if (strcmp(disk->model, DEVICE_EBS_MODEL) == 0)
+		return "it has no size";
+	if (strcmp(disk->model, NVME_MODEL_EBS) == 0)
 		return "another volume";
-	if (want->device_name == NULL || !xen_name_fits(want->device_name, disk->name))
+	if (!xen_name_fits(want, disk))
 		return "not an EBS controller, and not the name asked for";
 	if (want->before == NULL || sysfs_has_disk(want->before, disk))
 		return "the name fits, but it was there before";
 	return "the name fits, but its size is another";
 }
 
-static void describe_disk(const struct device_want *want, const struct sysfs_disk *disk, struct buf *text)
+static void describe_disk(const struct device_paths *paths, const struct device_want *want,
+			  const struct sysfs_disk *disk, struct buf *text)
 {
 	bool new = want->before != NULL && !sysfs_has_disk(want->before, disk);
 
@@ -238,7 +261,7 @@ static void describe_disk(const struct device_want *want, const struct sysfs_dis
 		buf_printf(text, ", %.48s", disk->model);
 	if (disk->serial[0] != '\0')
 		buf_printf(text, ", serial %.48s", disk->serial);
-	buf_printf(text, ": %s)", why_not(want, disk));
+	buf_printf(text, ": %s)", why_not(paths, want, disk));
 }
 
 static void describe_links(const struct device_want *want, struct arena *arena, struct buf *text)
@@ -269,7 +292,7 @@ const char *device_describe_others(const struct device_paths *paths, const struc
 	for (size_t i = 0; i < disks.count; i++) {
 		/* loop devices without a file and the like are no disks to anybody */
 		if (disks.items[i].size != 0)
-			describe_disk(want, &disks.items[i], &text);
+			describe_disk(paths, want, &disks.items[i], &text);
 	}
 	if (text.len == 0)
 		buf_str(&text, "no disk at all");
@@ -280,45 +303,6 @@ const char *device_describe_others(const struct device_paths *paths, const struc
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
-struct watch {
-	struct udev *udev;
-	struct udev_monitor *monitor; /* NULL: no events are to be had, and the regular looks must do */
-};
-
-static void watch_close(struct watch *watch)
-{
-	if (watch->monitor != NULL)
-		udev_monitor_unref(watch->monitor);
-	if (watch->udev != NULL)
-		udev_unref(watch->udev);
-}
-
-static void watch_open(const struct device_paths *paths, struct runtime *runtime, struct watch *watch)
-{
-	char control[PATH_MAX];
-	snprintf(control, sizeof(control), "%s/udev/control", paths->run);
-	/* udev's own events come after its rules have run; without udevd only the kernel's ever come */
-	const char *group = access(control, F_OK) == 0 ? "udev" : "kernel";
-
-	watch->udev = udev_new();
-	if (watch->udev != NULL)
-		watch->monitor = udev_monitor_new_from_netlink(watch->udev, group);
-	if (watch->monitor != NULL &&
-	    (udev_monitor_filter_add_match_subsystem_devtype(watch->monitor, "block", NULL) < 0 ||
-	     udev_monitor_enable_receiving(watch->monitor) < 0)) {
-		udev_monitor_unref(watch->monitor);
-		watch->monitor = NULL;
-	}
-	log_debug(runtime->log, "watching for block devices: %s events", watch->monitor == NULL ? "no" : group);
-}
-
-static void watch_drain(struct watch *watch)
-{
-	struct udev_device *event;
-	while ((event = udev_monitor_receive_device(watch->monitor)) != NULL)
-		udev_device_unref(event);
-}
-
 /* The session's input is at its end: the other end is closed, and nothing is left in between. */
 static bool input_ended(int fd)
 {
@@ -328,7 +312,7 @@ static bool input_ended(int fd)
 
 enum { FD_MONITOR, FD_CANCEL, FD_IN, FD_OUT, N_FDS };
 
-static int judge_events(struct watch *watch, struct pollfd fds[N_FDS], const struct cancel *cancel, struct error *err)
+static int judge_events(struct udev_watch *watch, struct pollfd fds[N_FDS], const struct cancel *cancel, struct error *err)
 {
 	if (cancel_check(cancel, err) != 0)
 		return -1;
@@ -341,12 +325,12 @@ static int judge_events(struct watch *watch, struct pollfd fds[N_FDS], const str
 	if (fds[FD_OUT].revents != 0)
 		return error_set(err, ERROR_PROTOCOL, "standard output was closed while the device was awaited");
 	if (fds[FD_MONITOR].revents != 0)
-		watch_drain(watch);
+		udev_watch_drain(watch);
 	return 0;
 }
 
 static int pause_until_event(struct runtime *runtime, const struct device_wait *wait, struct deadline deadline,
-			     struct watch *watch, struct pollfd fds[N_FDS], struct error *err)
+			     struct udev_watch *watch, struct pollfd fds[N_FDS], struct error *err)
 {
 	int64_t pause = wait->look_every_ms > 0 ? wait->look_every_ms : LOOK_EVERY_MS;
 	int left = deadline_left_ms(runtime->clock, deadline);
@@ -356,31 +340,62 @@ static int pause_until_event(struct runtime *runtime, const struct device_wait *
 	return judge_events(watch, fds, runtime->cancel, err);
 }
 
+/* The disk that is the volume in sysfs but has no node that leads to it: what /dev lacks, not what AWS did. */
+static bool lacks_node(const struct device_wait *wait, struct arena *arena, struct device *ret_device)
+{
+	char serial[64];
+	struct sysfs_disks disks = { .count = 0 };
+
+	serial_of(wait->want.volume_id, serial, sizeof(serial));
+	if (wait->want.lab_links != NULL || sysfs_list_disks(wait->paths, arena, &disks, NULL) != 0)
+		return false;
+	for (size_t i = 0; i < disks.count; i++) {
+		struct device candidate = { .number = 0 };
+		if (!disk_fits(wait->paths, &wait->want, &disks.items[i], serial, &candidate) ||
+		    node_trouble(&candidate) == NULL)
+			continue;
+		*ret_device = candidate;
+		return true;
+	}
+	return false;
+}
+
 static int not_there(const struct device_wait *wait, int64_t timeout_ms, struct arena *arena, struct error *err)
 {
 	const struct device_want *want = &wait->want;
+	long long seconds = (long long)(timeout_ms + 999) / 1000;
+	struct device device;
+
+	if (lacks_node(wait, arena, &device)) {
+		const char *trouble = node_trouble(&device);
+		return error_set(err, ERROR_NO_DEVICE,
+				 "the kernel has the disk of %s (%s), but %s %s, even after %lld s: %s does not get the "
+				 "nodes of new devices, as in a container with a /dev of its own. Run onhost on the host "
+				 "itself, or give the container the host's /dev",
+				 want->volume_id, device.recognised_by, device.node,
+				 trouble == NULL ? "was not there" : trouble, seconds, wait->paths->dev);
+	}
 	return error_set(err, ERROR_NO_DEVICE,
 			 "the block device of %s%s%s did not appear within %lld s. Seen instead: %s. Check that the "
 			 "volume is attached to this very instance, and that its state is in-use",
 			 want->volume_id, want->device_name == NULL || want->device_name[0] == '\0' ? "" : " as ",
-			 want->device_name == NULL ? "" : want->device_name, (long long)(timeout_ms + 999) / 1000,
+			 want->device_name == NULL ? "" : want->device_name, seconds,
 			 device_describe_others(wait->paths, want, arena));
 }
 
 int device_await(struct runtime *runtime, const struct device_wait *wait, struct device *ret_device, struct error *err)
 {
 	struct arena *arena CLEANUP_ARENA = arena_new(SCRATCH_MAX);
-	struct watch watch CLEANUP(watch_close) = { NULL, NULL };
+	struct udev_watch watch CLEANUP(udev_watch_close) = UDEV_WATCH_INIT;
 	if (arena == NULL)
 		return error_nomem(err);
 	int64_t timeout_ms = wait->timeout_ms > 0 ? wait->timeout_ms : DEVICE_TIMEOUT_MS;
 	struct deadline deadline = deadline_in(runtime->clock, timeout_ms);
 
 	/* watch first, then look: what comes in between is not missed */
-	watch_open(wait->paths, runtime, &watch);
+	udev_watch_open(wait->paths, runtime->log, &watch);
 	struct pollfd fds[N_FDS] = {
-		[FD_MONITOR] = { .fd = watch.monitor == NULL ? -1 : udev_monitor_get_fd(watch.monitor),
-				 .events = POLLIN },
+		[FD_MONITOR] = { .fd = udev_watch_fd(&watch), .events = POLLIN },
 		[FD_CANCEL] = { .fd = runtime->cancel == NULL ? -1 : runtime->cancel->read_fd, .events = POLLIN },
 		[FD_IN] = { .fd = wait->in_fd, .events = POLLRDHUP },
 		[FD_OUT] = { .fd = wait->out_fd, .events = 0 },

@@ -16,8 +16,6 @@
 
 #define DEVICE_TIMEOUT_MS 60000 /* DEVICE_POLL_TIMEOUT of the original */
 #define DEVICE_BY_ID "disk/by-id" /* below paths.dev: udev's links */
-#define DEVICE_EBS_MODEL "Amazon Elastic Block Store"
-#define DEVICE_INSTANCE_STORE_MODEL "Amazon EC2 NVMe Instance Storage"
 
 /* Which device is wanted. Facts: "Amazon EBS volumes and NVMe" and "Device names on Linux instances", Amazon EC2 User
  * Guide. */
@@ -32,15 +30,29 @@ struct device_want {
 	bool lab_files; /* there, a link may lead to a regular file as well */
 };
 
+/* What a device was taken for the volume by, and so what it must still prove once it is open (proof.h). */
+enum device_claim {
+	DEVICE_NAMED,     /* a person named it, and nothing is known of a volume */
+	DEVICE_BY_SERIAL, /* sysfs shows the volume's serial: the controller must say the same */
+	DEVICE_BY_NAME,   /* Xen: a new disk of the name that was asked for; there is no controller to ask */
+	DEVICE_BY_LINK,   /* the lab's */
+};
+
 struct device {
 	char node[PATH_MAX]; /* "/dev/nvme1n1" */
 	dev_t number;        /* 0 for a regular file */
 	bool regular_file;   /* the lab's */
+	enum device_claim claim;
+	/* of what was wanted, for the proof */
+	char serial[64];      /* "vol0123…" */
+	char device_name[64]; /* "/dev/sdf"; "": not known */
+	uint64_t size;        /* bytes of the volume; 0: not known */
 	char recognised_by[160];
 };
 
-/* One look. *ret_found false when it is not there (yet). ERROR_DEVICE_REFUSED when two disks could be it. The arena is
- * for scratch. */
+/* One look. *ret_found false when it is not there (yet), or its node is not, or the node is another device's.
+ * ERROR_DEVICE_REFUSED when two disks could be it. Of the model, only instance storage's counts here: it is never it;
+ * the rest is proof.h's to find out. The arena is for scratch. */
 int device_look(const struct device_paths *paths, const struct device_want *want, struct arena *arena,
 		struct device *ret_device, bool *ret_found, struct error *err);
 /* What there is instead, and why it is not the volume: one line for people, in the arena. */

@@ -4,10 +4,11 @@
 
 #include <errno.h>
 #include <linux/fs.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include "onhost/gone.h"
 
 #define PLACE_MAX 96
 
@@ -21,23 +22,12 @@ static const struct {
 	[FAULT_READ] = { "read", "read", "read it again, or write it anew" },
 };
 
-static bool says_gone(int errnum)
-{
-	return errnum == ENODEV || errnum == ENXIO || errnum == ENOMEDIUM;
-}
-
 /* What the device has now; target->size where it cannot be told, as for a regular file. */
-static uint64_t size_now(const struct pipeline_target *target, bool *ret_gone)
+static uint64_t size_now(const struct pipeline_target *target)
 {
 	uint64_t size = 0;
 
-	*ret_gone = false;
-	if (ioctl(target->fd, BLKGETSIZE64, &size) == 0) {
-		*ret_gone = size == 0 && target->size > 0;
-		return size;
-	}
-	*ret_gone = says_gone(errno);
-	return target->size;
+	return ioctl(target->fd, BLKGETSIZE64, &size) == 0 ? size : target->size;
 }
 
 /* " at offset N (LEN bytes)", or nothing for a flush. */
@@ -73,10 +63,9 @@ static int tell_gone(const struct pipeline_target *target, const struct fault *f
 int fault_tell(const struct pipeline_target *target, const struct fault *fault, struct error *err)
 {
 	char place[PLACE_MAX];
-	bool gone;
-	uint64_t size = size_now(target, &gone);
+	uint64_t size = size_now(target);
 
-	if (gone || says_gone(fault->errnum) || size < target->size)
+	if (gone_device(target->fd, fault->errnum) || size < target->size)
 		return tell_gone(target, fault, size, err);
 	format_place(fault, place);
 	if (fault->kind == FAULT_READ && fault->errnum == 0)
@@ -90,8 +79,7 @@ int fault_tell(const struct pipeline_target *target, const struct fault *fault, 
 int fault_if_gone(const struct pipeline_target *target, struct error *err)
 {
 	const struct fault fault = { .kind = FAULT_FLUSH };
-	bool gone;
-	uint64_t size = size_now(target, &gone);
+	uint64_t size = size_now(target);
 
-	return gone || size < target->size ? tell_gone(target, &fault, size, err) : 0;
+	return gone_device(target->fd, 0) || size < target->size ? tell_gone(target, &fault, size, err) : 0;
 }

@@ -10,6 +10,7 @@
 
 #include "common/arena.h"
 #include "common/io.h"
+#include "onhost/nvme.h"
 
 #define SCRATCH_MAX ((size_t)16 * 1024 * 1024)
 #define PROC_MAX ((size_t)4 * 1024 * 1024)
@@ -84,6 +85,18 @@ static int refuse_read_only(const struct subject *subject, struct error *err)
 		return 0;
 	return error_set(err, ERROR_DEVICE_REFUSED, "%s is read-only: attach a volume that can be written to",
 			 subject->node);
+}
+
+/* Before anything is opened: what sysfs calls so is nobody's to overwrite. */
+static int refuse_instance_storage(const struct subject *subject, struct error *err)
+{
+	const char *model = sysfs_attribute(subject->arena, "%s/device/model", subject->folder);
+
+	if (model == NULL || strcmp(model, NVME_MODEL_INSTANCE_STORE) != 0)
+		return 0;
+	return error_set(err, ERROR_DEVICE_REFUSED,
+			 "%s is instance storage (%s), which a stemcell is never written to: attach an EBS volume",
+			 subject->node, model);
 }
 
 /* A line of mountinfo, taken apart in place: "36 35 98:0 /root /mnt rw … - ext4 /dev/root rw". */
@@ -231,8 +244,8 @@ static int refuse_looped(const struct subject *subject, struct error *err)
 int refuse_if_used(const struct device_paths *paths, const char *node, dev_t number, struct error *err)
 {
 	static int (*const checks[])(const struct subject *, struct error *) = {
-		refuse_partition, refuse_mapped, refuse_mounted, refuse_swap, refuse_held, refuse_looped,
-		refuse_read_only,
+		refuse_partition, refuse_mapped, refuse_instance_storage, refuse_mounted,   refuse_swap, refuse_held,
+		refuse_looped,	  refuse_read_only,
 	};
 	struct arena *arena CLEANUP_ARENA = arena_new(SCRATCH_MAX);
 	if (arena == NULL)

@@ -11,8 +11,8 @@
 #include "onhost/sysfs.h"
 
 /* 0, or -1 and ERROR_DEVICE_REFUSED that says what was found, where, and what to do: a partition, a mapped (dm, md)
- * device, read-only, mounted, swap, held by dm, md or LVM, behind a loop device; each also for the disk's partitions.
- * ERROR_IO when that cannot be found out. node is for the message. */
+ * device, instance storage, read-only, mounted, swap, held by dm, md or LVM, behind a loop device; each also for the disk's partitions.
+ * ERROR_NO_DEVICE when it went away; ERROR_IO when that cannot be found out. node is for the message. */
 int refuse_if_used(const struct device_paths *paths, const char *node, dev_t number, struct error *err);
 /* A device of size bytes that is smaller than what must go onto it. */
 int refuse_if_small(const char *node, uint64_t size, uint64_t needed, struct error *err);

@@ -128,11 +128,12 @@ static int open_device(struct session *session, const struct onhost_write *write
 	if (find_device(session, write, &device, err) != 0 ||
 	    target_open(session->options->paths, &device, &rules, ret_target, err) != 0)
 		return -1;
-	log_info(session->runtime->log, "%s is %s (%s)", write->volume_id, device.node, device.recognised_by);
+	log_info(session->runtime->log, "%s is %s (%s)", write->volume_id, ret_target->node,
+		 ret_target->recognised_by);
 
 	const struct onhost_msg ready = {
 		.type = ONHOST_MSG_READY,
-		.ready = { .device = device.node, .recognised_by = device.recognised_by },
+		.ready = { .device = ret_target->node, .recognised_by = ret_target->recognised_by },
 	};
 	if (peer_send(&session->peer, &ready, err) != 0) {
 		target_close(ret_target);

@@ -202,7 +202,7 @@ int sysfs_list_parts(const struct device_paths *paths, dev_t number, struct aren
 	if (sysfs_list_names(folder, arena, &names, &n_names, err) != 0)
 		return -1;
 	if (names == NULL)
-		return error_set(err, ERROR_IO, "%s is not there: the kernel no longer knows the device", folder);
+		return error_set(err, ERROR_NO_DEVICE, "%s is not there: the device went away", folder);
 
 	struct sysfs_part *items = arena_array(arena, n_names + 1, sizeof(*items));
 	if (items == NULL)

@@ -53,7 +53,7 @@ int sysfs_list_disks(const struct device_paths *paths, struct arena *arena, stru
 		     struct error *err);
 /* The disk of that name and sequence is in the list. */
 bool sysfs_has_disk(const struct sysfs_disks *disks, const struct sysfs_disk *disk);
-/* The device of that number and its partitions. ERROR_IO when sysfs does not know it. */
+/* The device of that number and its partitions. ERROR_NO_DEVICE when sysfs does not know it (any more). */
 int sysfs_list_parts(const struct device_paths *paths, dev_t number, struct arena *arena, struct sysfs_parts *ret_parts,
 		     struct error *err);
 /* The names in a folder, sorted, without those that begin with a dot. A folder that is not there is empty. */

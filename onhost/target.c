@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "onhost/gone.h"
+#include "onhost/proof.h"
 #include "onhost/probe.h"
 #include "onhost/refuse.h"
 
@@ -22,6 +24,7 @@ void target_close(struct target *target)
 	if (target->fd >= 0)
 		close(target->fd);
 	free(target->node);
+	free(target->recognised_by);
 	*target = (struct target)TARGET_INIT;
 }
 
@@ -58,9 +61,9 @@ static int size_of(int fd, const char *node, bool regular_file, uint64_t *ret_si
 	return 0;
 }
 
-static int open_exclusively(const struct device *device, struct error *err)
+static int open_device(const struct device *device, int flags, struct error *err)
 {
-	int fd = open(device->node, O_RDWR | O_EXCL | O_CLOEXEC | O_NOCTTY);
+	int fd = open(device->node, flags | O_CLOEXEC | O_NOCTTY);
 	if (fd >= 0)
 		return fd;
 	switch (errno) {
@@ -73,8 +76,8 @@ static int open_exclusively(const struct device *device, struct error *err)
 	case EACCES:
 	case EPERM:
 		return error_errno(err, ERROR_DEVICE_REFUSED, errno,
-				   "%s cannot be opened for writing (read-only, or onhost does not run as root)",
-				   device->node);
+				   "%s cannot be opened%s (read-only, or onhost does not run as root)", device->node,
+				   flags == O_RDONLY ? "" : " for writing");
 	case ENOENT:
 	case ENXIO:
 	case ENODEV:
@@ -89,7 +92,6 @@ static int open_exclusively(const struct device *device, struct error *err)
 static int check_opened(int fd, const struct device *device, struct error *err)
 {
 	struct stat st;
-	int read_only = 0;
 
 	if (fstat(fd, &st) != 0)
 		return error_errno(err, ERROR_IO, errno, "cannot look at %s", device->node);
@@ -97,9 +99,14 @@ static int check_opened(int fd, const struct device *device, struct error *err)
 		return error_set(err, ERROR_DEVICE_REFUSED,
 				 "%s was replaced by something else while it was opened: it is not touched. Try again",
 				 device->node);
-	if (device->regular_file)
-		return 0;
-	if (ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0)
+	return 0;
+}
+
+static int check_writable(int fd, const struct device *device, struct error *err)
+{
+	int read_only = 0;
+
+	if (!device->regular_file && ioctl(fd, BLKROGET, &read_only) == 0 && read_only != 0)
 		return error_set(err, ERROR_DEVICE_REFUSED, "%s is read-only: attach a volume that can be written to",
 				 device->node);
 	return 0;
@@ -115,25 +122,63 @@ static int check_contents(int fd, const struct device *device, uint64_t size, co
 	return rules->encrypted ? 0 : probe_zero_ends(fd, device->node, size, err);
 }
 
+/* What the open device says of itself. The first of its checks that must be right, since the messages of the others
+ * would be about some other disk. */
+static int check_identity(int fd, const struct device *device, uint64_t *ret_size, char *ret_text, size_t text_size,
+			  struct error *err)
+{
+	if (check_opened(fd, device, err) != 0 || size_of(fd, device->node, device->regular_file, ret_size, err) != 0)
+		return -1;
+	return proof_check(fd, device, *ret_size, ret_text, text_size, err);
+}
+
+/* A disk that goes away makes any check fail somehow: that is what must be said of it. */
+static int blame(int fd, const struct device *device, struct error *err)
+{
+	if (err == NULL || err->kind == ERROR_NO_DEVICE || !gone_device(fd, 0))
+		return -1;
+	error_prefix(err, "%s went away while it was checked", device->node);
+	err->kind = ERROR_NO_DEVICE;
+	return -1;
+}
+
 int target_open(const struct device_paths *paths, const struct device *device, const struct target_rules *rules,
 		struct target *ret_target, struct error *err)
 {
 	uint64_t size = 0;
+	char text[sizeof(device->recognised_by)];
 
 	if (!device->regular_file && refuse_if_used(paths, device->node, device->number, err) != 0)
 		return -1;
-	int fd CLEANUP_FD = open_exclusively(device, err);
+	int fd CLEANUP_FD = open_device(device, O_RDWR | O_EXCL, err);
 	if (fd < 0)
 		return -1;
-	if (check_opened(fd, device, err) != 0 || size_of(fd, device->node, device->regular_file, &size, err) != 0 ||
+	if (check_identity(fd, device, &size, text, sizeof(text), err) != 0 || check_writable(fd, device, err) != 0 ||
 	    refuse_if_small(device->node, size, rules->min_size, err) != 0 ||
 	    check_contents(fd, device, size, rules, err) != 0)
-		return -1;
+		return blame(fd, device, err);
 
-	char *node = strdup(device->node);
-	if (node == NULL)
+	char *node CLEANUP_FREE = strdup(device->node);
+	char *recognised_by CLEANUP_FREE = strdup(text);
+	if (node == NULL || recognised_by == NULL)
 		return error_nomem(err);
-	*ret_target = (struct target){ .fd = steal_fd(&fd), .node = node, .size = size };
+	*ret_target = (struct target){
+		.fd = steal_fd(&fd), .node = STEAL(node), .size = size, .recognised_by = STEAL(recognised_by),
+	};
+	return 0;
+}
+
+int target_identify(struct device *device, struct error *err)
+{
+	uint64_t size = 0;
+	char text[sizeof(device->recognised_by)];
+
+	int fd CLEANUP_FD = open_device(device, O_RDONLY, err);
+	if (fd < 0)
+		return -1;
+	if (check_identity(fd, device, &size, text, sizeof(text), err) != 0)
+		return blame(fd, device, err);
+	memcpy(device->recognised_by, text, sizeof(text));
 	return 0;
 }
 

@@ -7,17 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "onhost/device.h"
+#include "onhost/nvme.h"
 #include "tests/unit/tree.h"
 
 #define VOLUME "vol-0123456789abcdef0"
 #define SERIAL "vol0123456789abcdef0"
-#define EBS DEVICE_EBS_MODEL
-#define INSTANCE_STORE DEVICE_INSTANCE_STORE_MODEL
+#define EBS NVME_MODEL_EBS
+#define INSTANCE_STORE NVME_MODEL_INSTANCE_STORE
 #define GIB_SECTORS 2097152UL
 
 struct fixture {
@@ -61,6 +64,16 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* As in all trees of the kind, the node's number is what counts; it is never opened. */
+static void add_node(const struct fixture *f, const char *name, unsigned minor)
+{
+	char node[200];
+	tree_folder(&f->tree, "dev");
+	snprintf(node, sizeof(node), "%s/%s", f->dev, name);
+	unlink(node);
+	assert_int_equal(mknod(node, S_IFBLK | 0600, makedev(259, minor)), 0);
+}
+
 static void add_disk(const struct fixture *f, const char *name, unsigned minor, unsigned long sectors)
 {
 	char text[64];
@@ -68,7 +81,7 @@ static void add_disk(const struct fixture *f, const char *name, unsigned minor, 
 	tree_file(&f->tree, text, "sys/block/%s/dev", name);
 	snprintf(text, sizeof(text), "%lu\n", sectors);
 	tree_file(&f->tree, text, "sys/block/%s/size", name);
-	tree_file(&f->tree, "", "dev/%s", name);
+	add_node(f, name, minor);
 }
 
 /* The controller pads with blanks. */
@@ -127,17 +140,43 @@ static void test_nvme_serial_must_be_whole(void **state)
 	assert_not_found(f);
 }
 
-static void test_nvme_other_models_never(void **state)
+/* Instance storage is out by what sysfs says; about any other model the controller itself is asked, once it is open. */
+static void test_nvme_models(void **state)
 {
 	struct fixture *f = *state;
 	add_nvme(f, "nvme0n1", 0, SERIAL, INSTANCE_STORE);
-	add_nvme(f, "nvme1n1", 1, SERIAL, "QEMU NVMe Ctrl");
-	add_nvme(f, "nvme2n1", 2, SERIAL, EBS " 2");
 	assert_not_found(f);
 	const char *others = device_describe_others(&f->paths, &f->want, f->arena);
 	assert_non_null(strstr(others, "nvme0n1 (1.0 GiB, " INSTANCE_STORE ", serial " SERIAL ": instance storage)"));
-	assert_non_null(strstr(others, "nvme1n1"));
-	assert_non_null(strstr(others, "not an EBS controller"));
+	add_nvme(f, "nvme1n1", 1, SERIAL, "QEMU NVMe Ctrl");
+	assert_found(f, "nvme1n1");
+	assert_int_equal(f->device.claim, DEVICE_BY_SERIAL);
+	add_nvme(f, "nvme2n1", 2, SERIAL, EBS); /* now there are two */
+	assert_int_equal(look(f), -1);
+}
+
+/* What has to be proven later goes along. */
+static void test_what_goes_along(void **state)
+{
+	struct fixture *f = *state;
+	f->want.device_name = "/dev/sdf";
+	f->want.size = 12345;
+	add_nvme(f, "nvme1n1", 1, SERIAL, EBS);
+	assert_found(f, "nvme1n1");
+	assert_int_equal(f->device.claim, DEVICE_BY_SERIAL);
+	assert_string_equal(f->device.serial, SERIAL);
+	assert_string_equal(f->device.device_name, "/dev/sdf");
+	assert_int_equal(f->device.size, 12345);
+	assert_int_equal(f->device.number, makedev(259, 1));
+}
+
+/* Unplugged, and still on show: the kernel takes its size first. */
+static void test_nvme_without_size(void **state)
+{
+	struct fixture *f = *state;
+	add_nvme(f, "nvme1n1", 1, SERIAL, EBS);
+	tree_file(&f->tree, "0\n", "sys/block/nvme1n1/size");
+	assert_not_found(f);
 }
 
 /* The disk is there before its node, and multipath's paths have no number at all. */
@@ -151,7 +190,11 @@ static void test_nvme_not_ready(void **state)
 	tree_file(&f->tree, SERIAL "\n", "sys/block/nvme1c1n1/device/serial");
 	tree_file(&f->tree, EBS "\n", "sys/block/nvme1c1n1/device/model");
 	assert_not_found(f);
-	tree_file(&f->tree, "", "dev/nvme1n1");
+	tree_file(&f->tree, "", "dev/nvme1n1"); /* somebody wrote to the name before the disk was there */
+	assert_not_found(f);
+	add_node(f, "nvme1n1", 2); /* the node of a disk that was there under that name */
+	assert_not_found(f);
+	add_node(f, "nvme1n1", 1);
 	assert_found(f, "nvme1n1");
 }
 
@@ -173,6 +216,11 @@ static void test_links_are_no_proof(void **state)
 	add_disk(f, "loop0", 7, GIB_SECTORS);
 	tree_link(&f->tree, "../../loop0", "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_" SERIAL);
 	assert_not_found(f);
+	/* ... and is not followed where sysfs says otherwise */
+	add_nvme(f, "nvme1n1", 1, SERIAL, EBS);
+	assert_found(f, "nvme1n1");
+	tree_link(&f->tree, "../../gone", "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_" SERIAL "_1");
+	assert_found(f, "nvme1n1");
 }
 
 /* --- Xen ---------------------------------------------------------------------------------------------------------- */
@@ -214,16 +262,45 @@ static void test_xen_only_what_arrived(void **state)
 	struct fixture *f = *state;
 	struct sysfs_disks before;
 	f->want.device_name = "/dev/sdf";
-	add_disk(f, "xvda", 0, GIB_SECTORS);
-	add_disk(f, "xvdf", 5, GIB_SECTORS);
+	add_disk(f, "xvde", 0, GIB_SECTORS); /* the first: this kernel shifts */
+	add_disk(f, "xvdj", 5, GIB_SECTORS);
 	assert_not_found(f); /* nothing is known of before: no guess */
 	assert_int_equal(sysfs_list_disks(&f->paths, f->arena, &before, &f->err), 0);
 	f->want.before = &before;
 	assert_not_found(f);
 	assert_non_null(strstr(device_describe_others(&f->paths, &f->want, f->arena), "it was there before"));
-	add_disk(f, "xvdj", 9, GIB_SECTORS);
+	tree_file(&f->tree, "2\n", "sys/block/xvdj/diskseq"); /* that one went, and another came */
 	assert_found(f, "xvdj");
 	assert_string_equal(f->device.recognised_by, "new disk xvdj, asked for as /dev/sdf");
+	assert_int_equal(f->device.claim, DEVICE_BY_NAME);
+}
+
+/* The disks that were there tell whether letters are shifted; another volume that comes under the other name is not it. */
+static void test_xen_shift_is_known(void **state)
+{
+	static const struct {
+		const char *first;
+		const char *right;
+		const char *wrong;
+	} cases[] = { { "xvda", "xvdf", "xvdj" }, { "xvde", "xvdj", "xvdf" } };
+	struct fixture *f = *state;
+	f->want.device_name = "/dev/sdf";
+	for (size_t i = 0; i < 2; i++) {
+		struct sysfs_disks before;
+		char path[200], folder[64];
+		add_disk(f, cases[i].first, 0, GIB_SECTORS);
+		assert_int_equal(sysfs_list_disks(&f->paths, f->arena, &before, &f->err), 0);
+		f->want.before = &before;
+		add_disk(f, cases[i].wrong, 5, GIB_SECTORS);
+		assert_not_found(f);
+		add_disk(f, cases[i].right, 6, GIB_SECTORS);
+		assert_found(f, cases[i].right);
+		const char *const names[] = { cases[i].first, cases[i].wrong, cases[i].right };
+		for (size_t n = 0; n < 3; n++) {
+			snprintf(folder, sizeof(folder), "sys/block/%s/dev", names[n]);
+			assert_int_equal(unlink(tree_path(&f->tree, folder, path, sizeof(path))), 0);
+		}
+	}
 }
 
 /* The old disk went and a new one came under the same name. */
@@ -386,6 +463,31 @@ static void test_never_comes(void **state)
 	assert_null(strstr(f->err.message, "loop3")); /* empty: no disk to anybody */
 }
 
+/* In a container the kernel's disks are on show, and /dev stays as it was. */
+static void test_dev_without_new_nodes(void **state)
+{
+	struct fixture *f = *state;
+	struct steps steps = { .f = f };
+	char node[160];
+	add_nvme(f, "nvme1n1", 1, SERIAL, EBS);
+	snprintf(node, sizeof(node), "%s/nvme1n1", f->dev);
+	assert_int_equal(unlink(node), 0);
+	assert_int_equal(await(f, &steps, NULL, -1, -1), -1);
+	assert_int_equal(f->err.kind, ERROR_NO_DEVICE);
+	assert_non_null(strstr(f->err.message, "the kernel has the disk of " VOLUME " (controller serial " SERIAL ")"));
+	assert_non_null(strstr(f->err.message, "nvme1n1 is not there, even after 60 s"));
+	assert_non_null(strstr(f->err.message, "as in a container"));
+	add_node(f, "nvme1n1", 3);
+	steps = (struct steps){ .f = f };
+	assert_int_equal(await(f, &steps, NULL, -1, -1), -1);
+	assert_non_null(strstr(f->err.message, "nvme1n1 is the node of another device"));
+	assert_int_equal(unlink(node), 0);
+	tree_file(&f->tree, "", "dev/nvme1n1");
+	steps = (struct steps){ .f = f };
+	assert_int_equal(await(f, &steps, NULL, -1, -1), -1);
+	assert_non_null(strstr(f->err.message, "nvme1n1 is no block device's node but a file"));
+}
+
 static void test_wait_in_the_lab_tells_the_links(void **state)
 {
 	struct fixture *f = *state;
@@ -454,15 +556,22 @@ static void test_sent_ahead_is_not_gone(void **state)
 
 int main(void)
 {
+	if (geteuid() != 0) {
+		puts("skipped: made-up device nodes can only be made by root");
+		return 0;
+	}
 	const struct CMUnitTest tests[] = {
 		TEST(test_nvme_by_serial),
 		TEST(test_nvme_serial_must_be_whole),
-		TEST(test_nvme_other_models_never),
+		TEST(test_nvme_models),
+		TEST(test_what_goes_along),
+		TEST(test_nvme_without_size),
 		TEST(test_nvme_not_ready),
 		TEST(test_nvme_twice_is_refused),
 		TEST(test_links_are_no_proof),
 		TEST(test_xen_names),
 		TEST(test_xen_only_what_arrived),
+		TEST(test_xen_shift_is_known),
 		TEST(test_xen_name_used_again),
 		TEST(test_xen_size_must_be_right),
 		TEST(test_xen_never_a_guess),
@@ -471,6 +580,7 @@ int main(void)
 		TEST(test_two_links),
 		TEST(test_comes_after_59_seconds),
 		TEST(test_never_comes),
+		TEST(test_dev_without_new_nodes),
 		TEST(test_wait_in_the_lab_tells_the_links),
 		TEST(test_cancel_ends_the_wait),
 		TEST(test_the_other_side_gone_ends_the_wait),

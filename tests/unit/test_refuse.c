@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "onhost/nvme.h"
 #include "onhost/refuse.h"
 #include "tests/unit/tree.h"
 
@@ -160,13 +161,22 @@ static void test_looped(void **state)
 	assert_refused(f, 40, "the loop device loop3 lies over /dev/" DISK);
 }
 
+static void test_instance_storage(void **state)
+{
+	struct fixture *f = *state;
+	tree_file(&f->tree, NVME_MODEL_EBS "              \n", "sys/devices/" DISK "/device/model");
+	assert_int_equal(refuse_if_used(&f->paths, NODE, makedev(259, 40), &f->err), 0);
+	tree_file(&f->tree, NVME_MODEL_INSTANCE_STORE "        \n", "sys/devices/" DISK "/device/model");
+	assert_refused(f, 40, "is instance storage");
+}
+
 /* What cannot be found out is no permission. */
 static void test_unknown_is_an_error(void **state)
 {
 	struct fixture *f = *state;
 	char path[160];
 	assert_int_equal(refuse_if_used(&f->paths, NODE, makedev(1, 1), &f->err), -1);
-	assert_int_equal(f->err.kind, ERROR_IO);
+	assert_int_equal(f->err.kind, ERROR_NO_DEVICE);
 	assert_int_equal(unlink(tree_path(&f->tree, "proc/self/mountinfo", path, sizeof(path))), 0);
 	assert_int_equal(refuse_if_used(&f->paths, NODE, makedev(259, 40), &f->err), -1);
 	assert_int_equal(f->err.kind, ERROR_IO);
@@ -195,7 +205,7 @@ int main(void)
 		TEST(test_raid),	       TEST(test_read_only),	   TEST(test_mounted),
 		TEST(test_partition_mounted),  TEST(test_mounted_by_source), TEST(test_swap),
 		TEST(test_no_swap_in_the_kernel), TEST(test_held),	   TEST(test_looped),
-		TEST(test_unknown_is_an_error), TEST(test_size),
+		TEST(test_instance_storage),	TEST(test_unknown_is_an_error), TEST(test_size),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <linux/fs.h>
 
 #include "common/io.h"
 #include "onhost/target.h"
 #include "tests/unit/fail_alloc.h"
+#include "tests/unit/fake_ioctl.h"
 #include "tests/unit/tree.h"
 
 #define SIZE ((uint64_t)4 * 1024 * 1024)
@@ -36,6 +38,8 @@ static int setup(void **state)
 	tree_path(&f->tree, "volume", f->device.node, sizeof(f->device.node));
 	assert_int_equal(truncate(f->device.node, SIZE), 0);
 	f->device.regular_file = true;
+	f->device.claim = DEVICE_BY_LINK;
+	snprintf(f->device.recognised_by, sizeof(f->device.recognised_by), "by its link");
 	f->target.fd = -1;
 	*state = f;
 	return 0;
@@ -70,6 +74,7 @@ static void test_blank_file_of_the_lab(void **state)
 	assert_true(f->target.fd >= 0);
 	assert_string_equal(f->target.node, f->device.node);
 	assert_int_equal(f->target.size, SIZE);
+	assert_string_equal(f->target.recognised_by, "by its link");
 	assert_int_equal(open_with(f, (struct target_rules){ .min_size = SIZE + 1 }), -1);
 	assert_int_equal(f->err.kind, ERROR_DEVICE_REFUSED);
 	assert_int_equal(f->target.fd, -1);
@@ -98,6 +103,47 @@ static void test_gone(void **state)
 	struct fixture *f = *state;
 	assert_int_equal(unlink(f->device.node), 0);
 	assert_int_equal(open_with(f, (struct target_rules){ .force = true }), -1);
+	assert_int_equal(f->err.kind, ERROR_NO_DEVICE);
+}
+
+static int has_no_size(int fd, unsigned long request, void *argument)
+{
+	(void)fd;
+	assert_int_equal(request, BLKGETSIZE64);
+	*(uint64_t *)argument = 0;
+	return 0;
+}
+
+/* Whatever check fails while a disk goes away, that is what is said; the check's own words stay. */
+static void test_gone_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	put(f, 100, "noise");
+	fake_ioctl_set(has_no_size);
+	int result = open_with(f, (struct target_rules){ .min_size = SIZE });
+	fake_ioctl_set(NULL);
+	assert_int_equal(result, -1);
+	assert_int_equal(f->err.kind, ERROR_NO_DEVICE);
+	assert_non_null(strstr(f->err.message, "went away while it was checked: "));
+	assert_non_null(strstr(f->err.message, "byte 100 is not zero"));
+}
+
+/* What is open has another serial, or none: here no NVMe disk at all. */
+static void test_not_what_it_was_found_as(void **state)
+{
+	struct fixture *f = *state;
+	f->device.claim = DEVICE_BY_SERIAL;
+	snprintf(f->device.serial, sizeof(f->device.serial), "vol0123");
+	assert_int_equal(open_with(f, (struct target_rules){ .force = true }), -1);
+	assert_int_equal(f->err.kind, ERROR_DEVICE_REFUSED);
+	assert_non_null(strstr(f->err.message, "no NVMe disk"));
+	assert_int_equal(target_identify(&f->device, &f->err), -1);
+	assert_int_equal(f->err.kind, ERROR_DEVICE_REFUSED);
+	f->device.claim = DEVICE_BY_LINK;
+	assert_int_equal(target_identify(&f->device, &f->err), 0);
+	assert_string_equal(f->device.recognised_by, "by its link");
+	assert_int_equal(unlink(f->device.node), 0);
+	assert_int_equal(target_identify(&f->device, &f->err), -1);
 	assert_int_equal(f->err.kind, ERROR_NO_DEVICE);
 }
 
@@ -170,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_blank_file_of_the_lab), TEST(test_rules),   TEST(test_gone),		TEST(test_replaced),
+		TEST(test_gone_meanwhile),	  TEST(test_not_what_it_was_found_as),
 		TEST(test_name),		  TEST(test_to_read), TEST(test_out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
