@@ -27,23 +27,34 @@ real_package() {
 	apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
 }
 
-image=$(real_package linux-image-cloud-amd64)
-[ -n "$image" ] || image=$(real_package linux-image-virtual)
-[ -n "$image" ] || fail "apt knows neither linux-image-cloud-amd64 nor linux-image-virtual; try apt-get update"
-version=${image#linux-image-}
-packages=$image
-# Ubuntu's modules are packages of their own
-for more in "linux-modules-$version" "linux-modules-extra-$version"; do
-	if apt-cache show "$more" >/dev/null 2>&1; then
-		packages="$packages $more"
-	fi
-done
+# sets packages and version; false where apt knows none
+choose_packages() {
+	image=$(real_package linux-image-cloud-amd64)
+	[ -n "$image" ] || image=$(real_package linux-image-virtual)
+	[ -n "$image" ] || return 1
+	version=${image#linux-image-}
+	packages=$image
+	# Ubuntu's modules are packages of their own
+	for more in "linux-modules-$version" "linux-modules-extra-$version"; do
+		if apt-cache show "$more" >/dev/null 2>&1; then
+			packages="$packages $more"
+		fi
+	done
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-echo "fetching the kernel for the guest tests into $folder, not installing it: $packages"
-# shellcheck disable=SC2086 # a list of names
-(cd "$work" && apt-get download $packages >log 2>&1) || fail "apt-get download $packages: $(tail -n 3 "$work/log")"
+download() {
+	choose_packages || return 1
+	echo "fetching the kernel for the guest tests into $folder, not installing it: $packages"
+	# shellcheck disable=SC2086 # a list of names
+	(cd "$work" && apt-get download $packages >log 2>&1)
+}
+# apt's lists may be absent, or older than what the mirror still has
+if ! download; then
+	[ "$(id -u)" != 0 ] || apt-get update >"$work/log" 2>&1 || true
+	download || fail "apt-get cannot download ${packages:-linux-image-cloud-amd64 or linux-image-virtual}: $(tail -n 3 "$work/log" 2>/dev/null)"
+fi
 for package in "$work"/*.deb; do
 	dpkg-deb -x "$package" "$work/root"
 done
