@@ -122,8 +122,7 @@ static int check_contents(int fd, const struct device *device, uint64_t size, co
 	return rules->encrypted ? 0 : probe_zero_ends(fd, device->node, size, err);
 }
 
-/* What the open device says of itself. The first of its checks that must be right, since the messages of the others
- * would be about some other disk. */
+/* What the open device says of itself. It comes before the other checks, whose messages would be about some other disk. */
 static int check_identity(int fd, const struct device *device, uint64_t *ret_size, char *ret_text, size_t text_size,
 			  struct error *err)
 {
