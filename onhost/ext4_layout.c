@@ -264,7 +264,7 @@ uint32_t ext4_map_free(const struct ext4_layout *layout, uint32_t group, const u
 	for (uint32_t i = 0; i < blocks / 8; i++)
 		used += (uint32_t)__builtin_popcount(map[i]);
 	for (uint32_t bit = blocks / 8 * 8; bit < blocks; bit++)
-		used += map[bit / 8] >> (bit % 8) & 1U;
+		used += (uint32_t)map[bit / 8] >> (bit % 8) & 1;
 	return blocks - used;
 }
 

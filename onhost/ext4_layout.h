@@ -7,6 +7,7 @@
 #define ONHOST_EXT4_LAYOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define EXT4_SUPERBLOCK_OFFSET ((uint64_t)1024) /* from the file system's first byte */
