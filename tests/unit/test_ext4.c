@@ -100,7 +100,7 @@ static size_t knowable(struct run *run)
 			continue;
 		for (uint64_t at = offset - run->start; at < offset - run->start + ASKED; at += 512) {
 			uint32_t group = ((uint32_t)(at / kit->block_size) - kit->first) / kit->blocks_per_group;
-			uint64_t seen = (kit->uninit >> group & 1) != 0
+			uint64_t seen = group < 64 && (kit->uninit >> group & 1) != 0
 						? (uint64_t)(kit_ext4_descriptor(kit, kit->groups) - kit->data)
 						: (uint64_t)(kit_ext4_bitmap(kit, group) - kit->data) + kit->block_size;
 			needed = run->start + seen > needed ? run->start + seen : needed;
