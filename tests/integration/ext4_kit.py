@@ -8,8 +8,6 @@ import re
 import struct
 import subprocess
 
-from conftest import loop
-
 MIB = 1 << 20
 SECTOR = 512
 BLOCK = 4096
