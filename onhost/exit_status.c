@@ -19,7 +19,7 @@ static const struct {
 	{ 6, ERROR_IO, "Reading or writing failed, or a comparison found a difference" },
 	{ 7, ERROR_METADATA, "The instance metadata service did not answer as it should" },
 	{ 8, ERROR_PROTOCOL, "The session's protocol was broken, or its other side went away" },
-	{ 9, ERROR_SANDBOX, "Privileges could not be dropped" },
+	{ 9, ERROR_SANDBOX, "The sandbox could not be entered; the image was not read" },
 	{ 10, ERROR_NOMEM, "Out of memory" },
 };
 

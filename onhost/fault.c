@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,6 +13,8 @@
 #include "onhost/gone.h"
 
 #define PLACE_MAX 96
+#define SECOND_LOOKS 10
+#define SECOND_LOOK_MS 50
 
 static const struct {
 	const char *failed; /* behind "cannot" */
@@ -28,6 +32,17 @@ static uint64_t size_now(const struct pipeline_target *target)
 	uint64_t size = 0;
 
 	return ioctl(target->fd, BLKGETSIZE64, &size) == 0 ? size : target->size;
+}
+
+/* A disk that is pulled out may fail a request with EIO just before the kernel takes its size from it. */
+static bool goes_now(const struct pipeline_target *target, int errnum)
+{
+	for (int looks = 0; errnum == EIO && looks < SECOND_LOOKS; looks++) {
+		poll(NULL, 0, SECOND_LOOK_MS);
+		if (gone_device(target->fd, 0) || size_now(target) < target->size)
+			return true;
+	}
+	return false;
 }
 
 /* " at offset N (LEN bytes)", or nothing for a flush. */
@@ -63,10 +78,9 @@ static int tell_gone(const struct pipeline_target *target, const struct fault *f
 int fault_tell(const struct pipeline_target *target, const struct fault *fault, struct error *err)
 {
 	char place[PLACE_MAX];
-	uint64_t size = size_now(target);
 
-	if (gone_device(target->fd, fault->errnum) || size < target->size)
-		return tell_gone(target, fault, size, err);
+	if (gone_device(target->fd, fault->errnum) || size_now(target) < target->size || goes_now(target, fault->errnum))
+		return tell_gone(target, fault, size_now(target), err);
 	format_place(fault, place);
 	if (fault->kind == FAULT_READ && fault->errnum == 0)
 		return error_set(err, ERROR_IO, "%s ends at offset %llu, before the image does", target->name,

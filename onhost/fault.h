@@ -21,7 +21,8 @@ struct fault {
 };
 
 /* Always -1. ERROR_NO_DEVICE when the device has gone (errnum says so, or its size is 0 now) or become smaller than
- * target->size; else ERROR_IO. All messages have offset and errno. Of the descriptor only BLKGETSIZE64 is asked.
+ * target->size; else ERROR_IO. After EIO it looks for half a second whether the device goes. All messages have offset and
+ * errno. Of the descriptor only BLKGETSIZE64 is asked.
  * Fact: when an NVMe controller or a Xen disk is taken away, Linux sets its disks' capacity to 0, and what was under way
  * ends with EIO, ENOSPC, ENODEV or ENXIO (block/genhd.c, blk_mark_disk_dead). */
 int fault_tell(const struct pipeline_target *target, const struct fault *fault, struct error *err);

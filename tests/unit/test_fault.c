@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "onhost/fault.h"
+#include "tests/unit/fake_ioctl.h"
 
 #define SIZE ((uint64_t)1 << 20)
 
@@ -66,6 +68,31 @@ static void test_gone(void **state)
 	}
 }
 
+/* A test may hold what it injects. */
+static int looks_before_it_goes;
+
+static int size_that_goes(int fd, unsigned long request, void *argument)
+{
+	(void)fd;
+	assert_int_equal(request, BLKGETSIZE64);
+	*(uint64_t *)argument = looks_before_it_goes-- > 0 ? SIZE : 0;
+	return 0;
+}
+
+/* The error may be told before the kernel has taken the size away. */
+static void test_goes_after_the_error(void **state)
+{
+	const struct fault fault = { FAULT_WRITE, 4096, 512, EIO };
+
+	(void)state;
+	looks_before_it_goes = 6;
+	fake_ioctl_set(size_that_goes);
+	expect(&fault, ERROR_NO_DEVICE, "/dev/x went away while it was written at offset 4096 (512 bytes): ");
+	looks_before_it_goes = 1000;
+	expect(&fault, ERROR_IO, "cannot write to /dev/x at offset 4096 (512 bytes)");
+	fake_ioctl_set(NULL);
+}
+
 static void test_still_there(void **state)
 {
 	int fd CLEANUP_FD = memfd_create("test_fault", MFD_CLOEXEC);
@@ -82,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_goes_after_the_error),
 		cmocka_unit_test(test_still_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
