@@ -230,7 +230,7 @@ BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
 bench: ## measure: image to device, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo bench
-	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone
+	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver
 	@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image to device: `onhost write` onto a new volume, with ISA-L and with zlib, against tar and dd, against the libraries
-that inflate alone, and against what the device takes at best. Each run has a fresh loop device over a sparse file in
+that inflate alone, and against what the device takes at best; and cpi's session with onhost, here and through ssh. Each run has a fresh loop device over a sparse file in
 memory; all sides run in turn."""
 import contextlib
 import os
@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 from measure import measured, median, table
+from sshd import Sshd
 
 MIB = 1 << 20
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +25,7 @@ GOALS = [
     ("as fast as tar | dd", ">=", 7.0), ("as fast as igzip's tar | dd past the cache", ">=", 2.0),
     ("of ISA-L alone", "<=", 1.15), ("with zlib, as fast as tar | dd", ">=", 2.5), ("of zlib alone", "<=", 1.10),
     ("of the device's rate", "<=", 1.08), ("of what the file system uses", "<=", 1.02), ("MiB of memory", "<=", 24.0),
+    ("over ssh, of a session here", "<=", 1.3),
 ]
 
 
@@ -107,11 +109,21 @@ def onhost_write(image, program):
     return lambda volume: [program, "write", "--volume", VOLUME, "--lab-devices", volume.links, "--fresh", "--image", image]
 
 
+def session(image, mib, sshd=None):
+    """cpi's end of a session, with an onhost that is told to ask no metadata service."""
+    driver = [os.path.join(BUILD, "tests/session_driver"), image, VOLUME, str(mib), "--"]
+
+    def command(volume):
+        serve = ["env", "AWS_EC2_METADATA_DISABLED=true", os.path.join(BUILD, "onhost"), "serve", "--lab", "--lab-devices", volume.links]
+        return [*driver, *(serve if sshd is None else sshd.command(serve))]
+    return command
+
+
 def shell(text):
     return lambda volume: ["sh", "-c", text.replace("DEVICE", volume.device)]
 
 
-def sides_of(image):
+def sides_of(image, mib, sshd):
     with_isal = os.path.join(BUILD, "onhost")
     alone = os.path.join(BUILD, "tests/inflate_alone")
     return {
@@ -122,6 +134,8 @@ def sides_of(image):
         "onhost with zlib": onhost_write(image, os.path.join(BUILD, "zlib", "onhost")),
         "zlib alone": lambda volume: [alone, "zlib", image],
         "onhost throttled": onhost_write(image, with_isal),
+        "session here": session(image, mib),
+        "session, ssh": session(image, mib, sshd),
     }
 
 
@@ -143,10 +157,11 @@ def run_once(name, side, folder, mib):
 
 def run_all(mib, rounds):
     folder = tempfile.mkdtemp(prefix="aws-cpi-bench-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    sshd = Sshd()
     try:
         image = os.path.join(folder, "image")
         shutil.copyfile(stemcell(mib), image)
-        sides = sides_of(image)
+        sides = sides_of(image, mib, sshd)
         rows = {name: [] for name in sides}
         for number in range(rounds + 1):
             for name, side in sides.items():
@@ -155,6 +170,7 @@ def run_all(mib, rounds):
                     rows[name].append(row)
         return rows
     finally:
+        sshd.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -172,7 +188,7 @@ def figures(rows):
         ratio(rows, "onhost with zlib", "zlib alone"),
         statistics.median(row["wall_s"] / (row["uses_mib"] * MIB / THROTTLED_BYTES) for row in throttled),
         statistics.median(row["written_mib"] / row["uses_mib"] for row in written),
-        max(row["peak_mib"] for row in written),
+        max(row["peak_mib"] for row in written), ratio(rows, "session, ssh", "session here"),
     ]
     return [(*goal, value) for goal, value in zip(GOALS, values)]
 

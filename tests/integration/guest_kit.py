@@ -391,4 +391,4 @@ class Session:
         with contextlib.suppress(OSError):
             self.wire.socket.shutdown(socket.SHUT_RDWR)
         self.wire.socket.close()
-        return int(self.guest.until(f"cat /tmp/{self.name}.status"))
+        return int(self.guest.until(f"test -s /tmp/{self.name}.status && cat /tmp/{self.name}.status"))
