@@ -88,7 +88,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize valgrind \
+.PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
 	install clean
 all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)
 
@@ -193,24 +193,33 @@ unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora repl
 	@set -e; for t in $(REPLAY_TESTS); do \
 		$(TEST_WRAPPER) $$t tests/fuzz/corpus/$$(basename $$t | sed 's/^replay_//'); done
 
+TESTS ?= tests/integration
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) $(SHIM) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
-		$(VENV)/bin/python -m pytest tests/integration -m "$(MARKS)" $(PYTEST_ARGS)
+		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
 
 # --- what takes longer ------------------------------------------------------------------------------------------------
 
 test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 	@tests/setup build demo test lint
 	$(AGAIN) check MARKS="long or not long"
-	$(AGAIN) lint sanitize valgrind
+	$(AGAIN) lint sanitize clang valgrind
 	$(AGAIN) fuzz FUZZ_SECONDS=600
 
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
 	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
 	$(AGAIN) SANITIZE=thread unit
+
+# gcc's builds run all tests in `check` and `sanitize`; compilers and sanitizers differ in the system calls that they make
+SANDBOX_TESTS := tests/integration/test_sandbox.py tests/integration/test_images.py
+clang: ## both programs by clang; onhost's sandbox in clang's builds, with and without sanitizers
+	$(AGAIN) CC=clang BUILD=build/clang all
+	$(AGAIN) CC=clang BUILD=build/clang integration TESTS="$(SANDBOX_TESTS)"
+	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) CC=clang BUILD=build/clang-sanitize SANITIZE=address,undefined integration \
+		TESTS="$(SANDBOX_TESTS)"
 
 # no vgdb: its pipes have names, which the sandbox would not let it take away
 VALGRIND := valgrind --vgdb=no --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
