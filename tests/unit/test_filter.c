@@ -20,7 +20,6 @@
 
 #include "onhost/filter.h"
 #include "tests/unit/in_child.h"
-#include "tests/unit/under_valgrind.h"
 
 static void enter(void)
 {
@@ -121,23 +120,11 @@ static void twice(void *self)
 	CHILD_REQUIRE(strstr(err.message, "the image is not read") != NULL);
 }
 
-static void run(void **state)
-{
-	if (under_valgrind())
-		skip(); /* its own calls would be refused */
-	assert_int_equal(in_child((void (*)(void *))(uintptr_t)*state, NULL), 0);
-}
-
-#define TEST(function)                                                                                                 \
-	{                                                                                                              \
-		.name = #function, .test_func = run, .initial_state = (void *)(uintptr_t)(function)                    \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(refused), TEST(no_code), TEST(threads_work), TEST(signals_to_itself), TEST(no_new_privileges),
-		TEST(twice),
+		CHILD_TEST(refused), CHILD_TEST(no_code), CHILD_TEST(threads_work), CHILD_TEST(signals_to_itself),
+		CHILD_TEST(no_new_privileges), CHILD_TEST(twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,23 +172,11 @@ static void dies_with_its_parent(void **state)
 	close(pipes[0]);
 }
 
-static void run(void **state)
-{
-	if (under_valgrind())
-		skip();
-	assert_int_equal(in_child((void (*)(void *))(uintptr_t)*state, NULL), 0);
-}
-
-#define TEST(function)                                                                                                 \
-	{                                                                                                              \
-		.name = #function, .test_func = run, .initial_state = (void *)(uintptr_t)(function)                    \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(only_the_list_stays_open), TEST(files_grow_a_little), TEST(files_grow_without_a_limit),
-		TEST(lower_limits_stay),	TEST(nobody),		   TEST(parent_is_another),
+		CHILD_TEST(only_the_list_stays_open), CHILD_TEST(files_grow_a_little), CHILD_TEST(files_grow_without_a_limit),
+		CHILD_TEST(lower_limits_stay), CHILD_TEST(nobody), CHILD_TEST(parent_is_another),
 		cmocka_unit_test(dies_with_its_parent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
