@@ -35,7 +35,8 @@ from awslab import loop, namespace  # noqa: E402  pylint: disable=wrong-import-p
 
 def no_loop_devices():
     """Why there are no loop devices here, or None."""
-    return loop.why_not(os.environ.get("TMPDIR", "/tmp"))
+    with tempfile.TemporaryDirectory() as folder:  # the workers ask at the same time
+        return loop.why_not(folder)
 
 
 # a shell's background job ignores these, and what it starts inherits that; the Director does not
