@@ -412,7 +412,7 @@ def test_device_goes_half_way(size, text, fault_disk, image):
     disk.attach()
     feed = Feed("write", disk.device, image.read_bytes())
     feed.give(0, 4 * MIB)
-    wait_until(lambda: disk.contents()[3 * MIB - 4096:3 * MIB] == feed.data[3 * MIB - 4096:3 * MIB], 30)
+    wait_until(lambda: disk.contents()[MIB:3 * MIB] == feed.data[MIB:3 * MIB], 30)
     disk.resize(size)
     feed.give(4 * MIB, IMAGE_SIZE)
     status, message = feed.end()
@@ -463,7 +463,7 @@ def test_device_goes_in_a_session(fault_disk, session, links, image):
 
 @pytest.mark.parametrize("size", [0, 2 * MIB])
 def test_device_goes_while_read(size, fault_disk, image):
-    """Reading ends early, where the device now does."""
+    """Reading ends early, where the device now does; some piece before the last may still have been on its way."""
     disk = fault_disk(SIZE)
     disk.attach()
     assert onhost("write", "--device", disk.device, "--image", image).returncode == 0
@@ -476,4 +476,4 @@ def test_device_goes_while_read(size, fault_disk, image):
     status, message = feed.end()
     assert status == NO_DEVICE, message
     assert "while it was read" in message
-    assert told_place(message)[0] >= 2 * MIB
+    assert told_place(message)[0] in range(size, IMAGE_SIZE, MIB)
