@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "onhost/pace.h"
+#include "common/pace.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 #define TOTAL (4096 * MIB)

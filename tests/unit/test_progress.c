@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "onhost/progress.h"
+#include "common/progress.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A hole of a gigabyte is passed over in no time: a rate of the image's bytes would jump then, and an overall mean would
  * never forget it. Bytes written are what the time goes into. */
-#include "onhost/pace.h"
+#include "common/pace.h"
 
 void pace_add(struct pace *pace, const struct onhost_progress *done)
 {

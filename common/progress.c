@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is left out counts as done: the bar shows how far through the disk image we are. The rate does not count it. */
-#include "onhost/progress.h"
+#include "common/progress.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Progress for people: a bar with rate and time left on a terminal, a line every few seconds elsewhere; for programs, the
  * session's own messages. What the rate and the time left mean is pace.h's. */
-#ifndef ONHOST_PROGRESS_H
-#define ONHOST_PROGRESS_H
+#ifndef COMMON_PROGRESS_H
+#define COMMON_PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include "common/deadline.h"
 #include "common/error.h"
 #include "common/onhost_msg.h"
-#include "onhost/pace.h"
+#include "common/pace.h"
 
 #define PROGRESS_LINE_EVERY_MS 5000
 /* What is over sooner shows no bar. */
@@ -31,7 +31,7 @@ struct progress {
 
 /* fd is borrowed (standard error). A bar takes a terminal that can do more than plain lines. */
 void progress_init(struct progress *progress, int fd, bool json, const struct clock *clock);
-/* For struct pipeline_options; self is the progress. Always 0: what cannot be shown is no reason to stop. */
+/* A function for who does the work (struct pipeline_options of onhost); self is the progress. Always 0: what cannot be shown is no reason to stop. */
 int progress_show(void *self, const struct onhost_progress *done, struct error *err);
 /* Ends the bar's line, so that what comes next starts on one of its own. */
 void progress_end(struct progress *progress);

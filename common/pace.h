@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How fast it goes just now, from the progress that is reported about once a second. */
-#ifndef ONHOST_PACE_H
-#define ONHOST_PACE_H
+#ifndef COMMON_PACE_H
+#define COMMON_PACE_H
 
 #include <stddef.h>
 #include <stdint.h>
