@@ -4,9 +4,9 @@
  * big-endian.
  * - length 1 to ONHOST_BLOCK_SIZE: so many bytes of the block with that index; fewer than ONHOST_BLOCK_SIZE only of the
  *   image's last block. Indexes ascend; blocks that are not there need not be uploaded.
- * - length 0: a message, one line of JSON without its line break, of index bytes. The first record is a progress message whose
- *   total is the image's size as far as it is known by then (0: not); the last one is a written message or an error. A
- *   stream that ends without it is a failure, never a short image. */
+ * - length 0: a message, one line of JSON without its line break, of index bytes (1 to 65535). The first record is a
+ *   progress message whose total is the image's size as far as it is known by then (0: not), and which says nothing else;
+ *   the last one is a written message or an error. A stream that ends without it is a failure, never a short image. */
 #ifndef COMMON_ONHOST_BLOCKS_H
 #define COMMON_ONHOST_BLOCKS_H
 
