@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "common/progress.h"
+#include "onhost/blockflow.h"
 #include "onhost/device.h"
 #include "onhost/image_file.h"
 #include "onhost/metadata.h"
@@ -255,27 +256,93 @@ static int run_verify(struct runtime *runtime, const struct options *options, st
 	return report(options, &result, "the same", opened.node, err);
 }
 
-static int run_unpack(struct runtime *runtime, const struct options *options, struct error *err)
+static int check_unpack(const struct options *options, struct error *err)
 {
-	struct image_file file CLEANUP(image_file_close) = IMAGE_FILE_INIT;
-	struct progress progress CLEANUP(progress_end);
-	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
-	struct pipeline_result result;
-
-	progress_init(&progress, STDERR_FILENO, options->json, runtime->clock);
+	if (options->encrypted && options->skip_zero_blocks)
+		return error_set(err, ERROR_INVALID_CALL, "--skip-zero-blocks forbids --encrypted: on an encrypted volume "
+				 "what is not in its snapshot reads as noise");
+	if (!options->blocks && (options->encrypted || options->skip_zero_blocks))
+		return error_set(err, ERROR_INVALID_CALL, "%s is only for --blocks: without it unpack writes all of the image",
+				 options->encrypted ? "--encrypted" : "--skip-zero-blocks");
 	if (isatty(STDOUT_FILENO) == 1)
 		return error_set(err, ERROR_INVALID_CALL,
-				 "unpack writes a disk image to standard output, which is a terminal: "
-				 "redirect it (> root.img)");
-	if (open_image(runtime, options, &file, err) != 0 || enter_sandbox(runtime, &file, -1, err) != 0)
-		return -1;
+				 "unpack writes a disk image%s to standard output, which is a terminal: redirect it%s",
+				 options->blocks ? "'s blocks" : "", options->blocks ? "" : " (> root.img)");
+	return 0;
+}
 
-	const struct pipeline_options how = pipeline_of(options, &file, &progress);
-	if (pipeline_unpack(runtime, &how, STDOUT_FILENO, &result, err) != 0)
+struct unpacking {
+	struct runtime *runtime;
+	const struct options *options;
+	struct image_file file;
+	struct pipeline_options how;
+	struct pipeline_result result;
+};
+
+static int begin_unpack(struct unpacking *work, struct error *err)
+{
+	if (open_image(work->runtime, work->options, &work->file, err) != 0)
+		return -1;
+	return enter_sandbox(work->runtime, &work->file, -1, err);
+}
+
+static int unpack_whole(struct unpacking *work, struct error *err)
+{
+	if (begin_unpack(work, err) != 0)
+		return -1;
+	return pipeline_unpack(work->runtime, &work->how, STDOUT_FILENO, &work->result, err);
+}
+
+static int send_blocks(struct unpacking *work, struct blockflow *out, struct error *err)
+{
+	const struct pipeline_blocks blocks = {
+		.out = out,
+		.encrypted = work->options->encrypted,
+		.skip_zero_blocks = work->options->skip_zero_blocks,
+	};
+	struct onhost_written written;
+
+	if (begin_unpack(work, err) != 0 ||
+	    pipeline_unpack_blocks(work->runtime, &work->how, &blocks, &work->result, err) != 0)
+		return -1;
+	result_as_written(&work->result, &written);
+	return blockflow_written(out, &written, err);
+}
+
+/* What goes wrong is said in the stream too. */
+static int unpack_blocks(struct unpacking *work, struct error *err)
+{
+	struct blockflow out;
+
+	if (blockflow_open(&out, STDOUT_FILENO, work->runtime->cancel, err) != 0)
+		return -1;
+	int result = send_blocks(work, &out, err);
+	if (result != 0)
+		blockflow_failed(&out, err);
+	blockflow_close(&out);
+	return result;
+}
+
+static void end_unpacking(struct unpacking *work)
+{
+	image_file_close(&work->file);
+}
+
+static int run_unpack(struct runtime *runtime, const struct options *options, struct error *err)
+{
+	struct unpacking work CLEANUP(end_unpacking) = { .runtime = runtime, .options = options, .file = IMAGE_FILE_INIT };
+	struct progress progress CLEANUP(progress_end);
+	struct buf text CLEANUP_BUF = BUF_INIT(OUTPUT_MAX);
+
+	progress_init(&progress, STDERR_FILENO, options->json, runtime->clock);
+	if (check_unpack(options, err) != 0)
+		return -1;
+	work.how = pipeline_of(options, &work.file, &progress);
+	if ((options->blocks ? unpack_blocks(&work, err) : unpack_whole(&work, err)) != 0)
 		return -1;
 	progress_end(&progress);
 	/* standard output is the image's */
-	result_of_image(&result, "unpacked", NULL, options->json, &text);
+	result_of_image(&work.result, "unpacked", NULL, options->json, &text);
 	return io_write_all(STDERR_FILENO, text.data, text.len, "the result to standard error", err);
 }
 
@@ -327,11 +394,13 @@ static const struct command commands[] = {
 	  .options = "diresjVh",
 	  .run = run_verify },
 	{ .name = "unpack",
-	  .usage = "[--image FILE] > root.img",
+	  .usage = "[--image FILE] [--blocks [--encrypted | --skip-zero-blocks]] > root.img",
 	  .summary = "the disk image inside, to standard output; needs no root",
-	  .details = "The result goes to standard error.\n",
+	  .details = "The result goes to standard error. With --blocks, which cpi uses for the EBS direct APIs, standard\n"
+		     "output has records in place of the image: a block's index and length (4 bytes each, big-endian) and\n"
+		     "its bytes, or a length of 0 and a message in place of the index's block.\n",
 	  .example = "onhost unpack --image stemcell/image > root.img",
-	  .options = "isjVh",
+	  .options = "ibezsjVh",
 	  .run = run_unpack },
 };
 

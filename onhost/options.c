@@ -24,8 +24,9 @@ static const struct known {
 	{ 'i', "image", "FILE", "the stemcell image; - is standard input (the default where one is needed)" },
 	{ 't', "timeout", "SECONDS", "how long to wait for the volume's device (60)" },
 	{ 'r', "fresh", NULL, "the volume is new: holes of the archive, and free blocks of zeros, need not be written" },
-	{ 'e', "encrypted", NULL, "the volume is encrypted: it need not read as zeros, and holes in use are written" },
-	{ 'z', "skip-zero-blocks", NULL, "leave out all blocks of zeros (only with --fresh, not with --encrypted)" },
+	{ 'b', "blocks", NULL, "for cpi: only what a snapshot needs of the image, as records of 512 KiB" },
+	{ 'e', "encrypted", NULL, "the volume (snapshot) is encrypted: it need not read as zeros; holes in use are written" },
+	{ 'z', "skip-zero-blocks", NULL, "leave out all blocks of zeros (a volume's only with --fresh; not with --encrypted)" },
 	{ 'f', "force", NULL, "overwrite a device that is not blank; one that is in use is refused all the same" },
 	{ 's', "digest", NULL, "tell the SHA-256 of the disk image itself too" },
 	{ OPTION_JSON, "json", NULL, "the result as a line of JSON; progress and errors too, to standard error" },
@@ -79,6 +80,9 @@ static void set_flag(struct options *options, char letter)
 	switch (letter) {
 	case 'r':
 		options->fresh = true;
+		break;
+	case 'b':
+		options->blocks = true;
 		break;
 	case 'e':
 		options->encrypted = true;

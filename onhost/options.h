@@ -21,6 +21,7 @@ struct options {
 	int64_t timeout_ms;      /* 0: the default */
 	bool lab;                /* also with lab_devices */
 	bool fresh;
+	bool blocks;
 	bool encrypted;
 	bool skip_zero_blocks;
 	bool force;

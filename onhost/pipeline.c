@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "onhost/compare.h"
+#include "onhost/ends.h"
 #include "onhost/extents.h"
 #include "onhost/image.h"
 #include "onhost/intake.h"
-#include "onhost/outflow.h"
 #include "onhost/ring.h"
-#include "onhost/sink.h"
 #include "onhost/slots.h"
 #include "onhost/untar.h"
 
@@ -27,35 +25,17 @@
 #define PROGRESS_MS 1000
 /* 64 TiB: a hole costs nothing in an archive, and must not fill a disk. */
 #define LARGEST_VOLUME ((uint64_t)64 << 40)
-#define END_THREADS_MAX 2
 
-struct pipeline;
-
-/* What stands at the writing end. */
-struct pipeline_end {
-	unsigned threads; /* more than one: slots in any order */
-	int (*open)(struct pipeline *pipeline, struct error *err);
-	void (*close)(struct pipeline *pipeline); /* only after open succeeded */
-	int (*slot)(struct pipeline *pipeline, struct slot *slot, struct error *err);
-	int (*finish)(struct pipeline *pipeline, struct error *err); /* after the last slot, in the worker */
-	uint64_t (*bytes)(struct pipeline *pipeline);
-};
+static const char largest_volume[] = "the largest EBS volume";
 
 struct pipeline {
 	struct runtime *runtime;
 	const struct pipeline_options *options;
-	const struct pipeline_end *end;
-	const struct pipeline_target *target; /* of write and verify */
-	int out_fd;                           /* of unpack */
+	struct end end;
 	struct intake *intake;
 	struct slots slots;
 	struct ring queue; /* slots to the writing end */
 	struct extents extents;
-	union {
-		struct sink sink;
-		struct compare compare;
-		struct outflow outflow;
-	} to;
 	const char *format;
 	int stop_fd;          /* eventfd: the work was stopped */
 	int done_fd;          /* eventfd: the worker has ended */
@@ -143,7 +123,7 @@ static void *end_main(void *self)
 	void *item;
 
 	while (ring_get(&p->queue, &item)) {
-		if (p->end->slot(p, item, &err) != 0) {
+		if (p->end.kind->slot(&p->end, item, &err) != 0) {
 			fail(p, &err);
 			break;
 		}
@@ -190,13 +170,25 @@ static int unpack_image(struct pipeline *p, struct error *err)
 	return result != 0 ? -1 : extents_end(&p->extents, err);
 }
 
+/* After the last slot. */
+static int finish(struct pipeline *p, struct error *err)
+{
+	const struct end_kind *kind = p->end.kind;
+
+	if (kind->flush != NULL && (has_failed(p) || kind->flush(&p->end, err) != 0))
+		return -1;
+	if (commit(p, err) != 0)
+		return -1;
+	return kind->commit == NULL ? 0 : kind->commit(&p->end, err);
+}
+
 static int work(struct pipeline *p, struct error *err)
 {
 	pthread_t threads[END_THREADS_MAX];
 	unsigned started = 0;
 	int result = 0;
 
-	for (; result == 0 && started < p->end->threads; started += result == 0 ? 1 : 0) {
+	for (; result == 0 && started < p->end.kind->threads; started += result == 0 ? 1 : 0) {
 		int failed = pthread_create(&threads[started], NULL, end_main, p);
 		if (failed != 0)
 			result = error_errno(err, ERROR_INTERNAL, failed, "cannot start a thread");
@@ -208,7 +200,7 @@ static int work(struct pipeline *p, struct error *err)
 	ring_close(&p->queue);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
-	return result == 0 ? p->end->finish(p, err) : -1;
+	return result == 0 ? finish(p, err) : -1;
 }
 
 static void *worker_main(void *self)
@@ -224,14 +216,23 @@ static void *worker_main(void *self)
 
 /* --- the caller's thread ----------------------------------------------------------------------------------------- */
 
+/* Left out, but for what went out all the same. */
+static uint64_t bytes_skipped(struct pipeline *p)
+{
+	uint64_t skipped = atomic_load(&p->extents.skipped);
+	uint64_t padding = p->end.kind->padding == NULL ? 0 : p->end.kind->padding(&p->end);
+
+	return skipped > padding ? skipped - padding : 0;
+}
+
 static int report(struct pipeline *p, struct error *err)
 {
 	if (p->options->progress == NULL)
 		return 0;
 	struct onhost_progress progress = {
 		.read = intake_bytes(p->intake),
-		.written = p->end->bytes(p),
-		.skipped = atomic_load(&p->extents.skipped),
+		.written = p->end.kind->bytes(&p->end),
+		.skipped = bytes_skipped(p),
 		.total = atomic_load(&p->extents.total),
 		.seconds = intake_seconds(p->intake),
 	};
@@ -299,8 +300,8 @@ static int take_result(struct pipeline *p, struct pipeline_result *ret_result, s
 {
 	struct pipeline_result result = {
 		.read = intake_bytes(p->intake),
-		.written = p->end->bytes(p),
-		.skipped = atomic_load(&p->extents.skipped),
+		.written = p->end.kind->bytes(&p->end),
+		.skipped = bytes_skipped(p),
 		.image_size = atomic_load(&p->extents.total),
 		.seconds = intake_seconds(p->intake),
 		.format = p->format,
@@ -313,112 +314,16 @@ static int take_result(struct pipeline *p, struct pipeline_result *ret_result, s
 	return 0;
 }
 
-/* --- the three ends ---------------------------------------------------------------------------------------------- */
-
-static int write_open(struct pipeline *p, struct error *err)
-{
-	return sink_init(&p->to.sink, p->target, &p->slots, err);
-}
-
-static void write_close(struct pipeline *p)
-{
-	sink_destroy(&p->to.sink);
-}
-
-static int write_slot(struct pipeline *p, struct slot *slot, struct error *err)
-{
-	return sink_write(&p->to.sink, slot, err);
-}
-
-static int write_finish(struct pipeline *p, struct error *err)
-{
-	if (has_failed(p) || sink_flush(&p->to.sink, err) != 0 || commit(p, err) != 0)
-		return -1;
-	return sink_commit(&p->to.sink, err);
-}
-
-static uint64_t write_bytes(struct pipeline *p)
-{
-	return sink_written(&p->to.sink);
-}
-
-static int verify_open(struct pipeline *p, struct error *err)
-{
-	return compare_init(&p->to.compare, p->target, &p->slots, err);
-}
-
-static void verify_close(struct pipeline *p)
-{
-	compare_destroy(&p->to.compare);
-}
-
-static int verify_slot(struct pipeline *p, struct slot *slot, struct error *err)
-{
-	return compare_slot(&p->to.compare, slot, err);
-}
-
-static uint64_t verify_bytes(struct pipeline *p)
-{
-	return atomic_load(&p->to.compare.compared);
-}
-
-static int unpack_open(struct pipeline *p, struct error *err)
-{
-	return outflow_init(&p->to.outflow, p->out_fd, p->stop_fd, &p->slots, err);
-}
-
-static void unpack_close(struct pipeline *p)
-{
-	outflow_destroy(&p->to.outflow);
-}
-
-static int unpack_slot(struct pipeline *p, struct slot *slot, struct error *err)
-{
-	return outflow_slot(&p->to.outflow, slot, err);
-}
-
-static uint64_t unpack_bytes(struct pipeline *p)
-{
-	return atomic_load(&p->to.outflow.written);
-}
-
-static const struct pipeline_end write_end = {
-	.threads = 2, /* one request at a time would wait for the disk's latency each time */
-	.open = write_open,
-	.close = write_close,
-	.slot = write_slot,
-	.finish = write_finish,
-	.bytes = write_bytes,
-};
-
-static const struct pipeline_end verify_end = {
-	.threads = 1,
-	.open = verify_open,
-	.close = verify_close,
-	.slot = verify_slot,
-	.finish = commit,
-	.bytes = verify_bytes,
-};
-
-static const struct pipeline_end unpack_end = {
-	.threads = 1,
-	.open = unpack_open,
-	.close = unpack_close,
-	.slot = unpack_slot,
-	.finish = commit,
-	.bytes = unpack_bytes,
-};
-
 /* --- calls ------------------------------------------------------------------------------------------------------- */
 
 static int with_end(struct pipeline *p, struct pipeline_result *ret_result, struct error *err)
 {
-	if (p->end->open(p, err) != 0)
+	if (p->end.kind->open(&p->end, err) != 0)
 		return -1;
 	int result = run_threads(p, err);
 	if (result == 0)
 		result = take_result(p, ret_result, err);
-	p->end->close(p);
+	p->end.kind->close(&p->end);
 	return result;
 }
 
@@ -451,6 +356,9 @@ static int run(struct pipeline *p, struct extents_options *wanted, struct pipeli
 		return error_errno(err, ERROR_INTERNAL, errno, "cannot make an event descriptor");
 	p->stop_fd = stop_fd;
 	p->done_fd = done_fd;
+	p->end.slots = &p->slots;
+	p->end.image_size = &p->extents.total;
+	p->end.stop_fd = stop_fd;
 	pthread_mutex_init(&p->lock, NULL);
 	if (intake_new(&p->options->source, p->runtime->clock, &p->intake, err) != 0)
 		return -1;
@@ -466,7 +374,7 @@ static int run(struct pipeline *p, struct extents_options *wanted, struct pipeli
 int pipeline_write(struct runtime *runtime, const struct pipeline_options *options,
 		   const struct pipeline_target *target, struct pipeline_result *ret_result, struct error *err)
 {
-	struct pipeline p = { .runtime = runtime, .options = options, .end = &write_end, .target = target };
+	struct pipeline p = { .runtime = runtime, .options = options, .end = { .kind = &ends_write, .target = target } };
 	struct extents_options wanted = {
 		.limit = target->size,
 		.where = target->name,
@@ -486,7 +394,7 @@ int pipeline_write(struct runtime *runtime, const struct pipeline_options *optio
 int pipeline_verify(struct runtime *runtime, const struct pipeline_options *options,
 		    const struct pipeline_target *target, struct pipeline_result *ret_result, struct error *err)
 {
-	struct pipeline p = { .runtime = runtime, .options = options, .end = &verify_end, .target = target };
+	struct pipeline p = { .runtime = runtime, .options = options, .end = { .kind = &ends_verify, .target = target } };
 	struct extents_options wanted = {
 		.limit = target->size,
 		.where = target->name,
@@ -501,8 +409,29 @@ int pipeline_verify(struct runtime *runtime, const struct pipeline_options *opti
 int pipeline_unpack(struct runtime *runtime, const struct pipeline_options *options, int out_fd,
 		    struct pipeline_result *ret_result, struct error *err)
 {
-	struct pipeline p = { .runtime = runtime, .options = options, .end = &unpack_end, .out_fd = out_fd };
-	struct extents_options wanted = { .limit = LARGEST_VOLUME, .where = "the largest EBS volume", .holes = true };
+	struct pipeline p = { .runtime = runtime, .options = options, .end = { .kind = &ends_unpack, .out_fd = out_fd } };
+	struct extents_options wanted = { .limit = LARGEST_VOLUME, .where = largest_volume, .holes = true };
 
+	return run(&p, &wanted, ret_result, err);
+}
+
+int pipeline_unpack_blocks(struct runtime *runtime, const struct pipeline_options *options,
+			   const struct pipeline_blocks *blocks, struct pipeline_result *ret_result, struct error *err)
+{
+	struct pipeline p = {
+		.runtime = runtime, .options = options, .end = { .kind = &ends_blocks, .blocks = blocks->out },
+	};
+	struct extents_options wanted = {
+		.limit = LARGEST_VOLUME,
+		.where = largest_volume,
+		.holes = blocks->encrypted,
+		.skip_zeros = blocks->skip_zero_blocks,
+		.skip_free = true,
+	};
+
+	if (blocks->skip_zero_blocks && blocks->encrypted)
+		return error_set(err, ERROR_INVALID,
+				 "blocks of zeros cannot be left out of a snapshot that will be encrypted: what is not in "
+				 "it reads as noise there; do without skip_zero_blocks");
 	return run(&p, &wanted, ret_result, err);
 }

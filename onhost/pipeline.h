@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From an image as it comes (gzip'd tar, tar, zstd, xz, raw) to the bytes of the disk inside, written to a device, to a
- * stream, or compared with a device. Reading, inflating and writing run side by side in bounded memory. Refuses with
+ * stream (whole, or as a snapshot's blocks), or compared with a device. Reading, inflating and writing run side by side in bounded memory. Refuses with
  * ERROR_IMAGE whatever is not exactly one good image; errors of the target are ERROR_IO with offset and errno. */
 #ifndef ONHOST_PIPELINE_H
 #define ONHOST_PIPELINE_H
@@ -59,6 +59,14 @@ struct pipeline_target {
 	bool skip_zero_blocks; /* leave out every block of zeros (the operator's choice; only on a fresh one) */
 };
 
+struct blockflow;
+
+struct pipeline_blocks {
+	struct blockflow *out; /* open; its first record and all blocks are written, the last record is not */
+	bool encrypted;        /* the snapshot will be: holes of the archive are written */
+	bool skip_zero_blocks; /* leave out all zeros (the operator's choice; not with encrypted) */
+};
+
 /* Writes the image. The first MiB goes out last, after the rest was flushed, and is flushed too: a broken copy never
  * looks bootable. On an error the first MiB of the target was not written (if writing that MiB is what fails, its first
  * block is blanked again, as far as the device still takes it). */
@@ -68,6 +76,10 @@ int pipeline_write(struct runtime *runtime, const struct pipeline_options *optio
  */
 int pipeline_unpack(struct runtime *runtime, const struct pipeline_options *options, int out_fd,
 		    struct pipeline_result *ret_result, struct error *err);
+/* The blocks that a new snapshot needs of the image, of ONHOST_BLOCK_SIZE: those with any part that pipeline_write must write
+ * to a fresh volume. result.written counts all bytes of these blocks. */
+int pipeline_unpack_blocks(struct runtime *runtime, const struct pipeline_options *options,
+			   const struct pipeline_blocks *blocks, struct pipeline_result *ret_result, struct error *err);
 /* Reads the target back and compares all that pipeline_write must write; result.skipped counts what it may leave out.
  * A difference is ERROR_IO that names the first offset. */
 int pipeline_verify(struct runtime *runtime, const struct pipeline_options *options,

@@ -6,6 +6,20 @@
 
 #define MIB 1048576.0
 
+void result_as_written(const struct pipeline_result *result, struct onhost_written *ret_written)
+{
+	*ret_written = (struct onhost_written){
+		.read = result->read,
+		.written = result->written,
+		.skipped = result->skipped,
+		.image_size = result->image_size,
+		.seconds = result->seconds,
+		.input_sha256 = result->input_sha256,
+		.image_sha256 = result->image_sha256,
+		.format = result->format,
+	};
+}
+
 static void image_as_json(const struct pipeline_result *result, const char *device, struct buf *text)
 {
 	struct json_writer writer;

@@ -10,6 +10,9 @@
 #include "onhost/device.h"
 #include "onhost/pipeline.h"
 
+/* As a session tells it. Texts are borrowed from the result. */
+void result_as_written(const struct pipeline_result *result, struct onhost_written *ret_written);
+
 /* Appended to text, each with its line break. */
 
 /* what: "written", "the same" … device: NULL where there is none. The rate is of the bytes that were written. */

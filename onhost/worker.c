@@ -17,6 +17,7 @@
 #include "common/process.h"
 #include "onhost/chunks.h"
 #include "onhost/pipeline.h"
+#include "onhost/result.h"
 #include "onhost/sandbox.h"
 
 #define READ_PIECE ((size_t)4096)
@@ -89,19 +90,9 @@ static int report(const struct onhost_msg *msg, int fd, struct error *err)
 
 static int report_written(const struct pipeline_result *result, int fd, struct error *err)
 {
-	const struct onhost_msg msg = {
-		.type = ONHOST_MSG_WRITTEN,
-		.written = {
-			.read = result->read,
-			.written = result->written,
-			.skipped = result->skipped,
-			.image_size = result->image_size,
-			.seconds = result->seconds,
-			.input_sha256 = result->input_sha256,
-			.image_sha256 = result->image_sha256,
-			.format = result->format,
-		},
-	};
+	struct onhost_msg msg = { .type = ONHOST_MSG_WRITTEN };
+
+	result_as_written(result, &msg.written);
 	return report(&msg, fd, err);
 }
 
