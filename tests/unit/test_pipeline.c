@@ -15,6 +15,8 @@
 
 #include "common/cleanup.h"
 #include "common/digest.h"
+#include "common/onhost_blocks.h"
+#include "onhost/blockflow.h"
 #include "onhost/pipeline.h"
 #include "tests/unit/fail_alloc.h"
 #include "tests/unit/image_kit.h"
@@ -671,6 +673,228 @@ static void test_unpack_stuck(void **state)
 	close_fixture(&f);
 }
 
+/* --- blocks ---------------------------------------------------------------------------------------------------------
+ */
+
+#define BLOCK ((size_t)ONHOST_BLOCK_SIZE)
+
+/* The stream of blocks, into a drain as well; its letters by record (P, W, E: messages; B) and the disk that they make. */
+struct blocks_run {
+	struct blockflow flow;
+	struct drain drain;
+	int result;
+	char letters[64];
+	uint8_t made[3 * MIB];
+	struct arena *arena;
+};
+
+static char take_message(struct blocks_run *run, const uint8_t *text, size_t len)
+{
+	struct onhost_msg msg;
+
+	arena_reset(run->arena);
+	assert_int_equal(onhost_msg_decode(run->arena, (const char *)text, len, &msg, NULL), 0);
+	return msg.type == ONHOST_MSG_PROGRESS ? 'P' : msg.type == ONHOST_MSG_WRITTEN ? 'W' : 'E';
+}
+
+static void parse_blocks(struct blocks_run *run)
+{
+	struct onhost_block_order order = { .any = false };
+	struct onhost_block_header header;
+	size_t at = 0;
+
+	memset(run->letters, 0, sizeof(run->letters));
+	memset(run->made, 0, sizeof(run->made));
+	for (size_t i = 0; at < run->drain.len; i++) {
+		const uint8_t *bytes = run->drain.data + at + ONHOST_BLOCK_HEADER;
+		assert_int_equal(onhost_block_decode(run->drain.data + at, &order, &header, NULL), 0);
+		run->letters[i] = header.is_message ? take_message(run, bytes, header.len) : 'B';
+		if (!header.is_message)
+			memcpy(run->made + header.index * BLOCK, bytes, header.len);
+		at += ONHOST_BLOCK_HEADER + header.len;
+	}
+	assert_int_equal(at, run->drain.len);
+}
+
+static void unpack_blocks(struct fixture *f, struct pipeline_blocks blocks, struct blocks_run *run)
+{
+	static const struct onhost_written written = { .format = "tar", .input_sha256 =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" };
+	pthread_t thread;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	run->drain.fd = ends[0];
+	run->drain.len = 0;
+	pthread_create(&thread, NULL, drain_main, &run->drain);
+	assert_int_equal(blockflow_open(&run->flow, ends[1], &f->cancel, NULL), 0);
+	blocks.out = &run->flow;
+	run->result = pipeline_unpack_blocks(&f->runtime, &f->options, &blocks, &f->result, &f->err);
+	if (run->result == 0)
+		assert_int_equal(blockflow_written(&run->flow, &written, NULL), 0);
+	else
+		blockflow_failed(&run->flow, &f->err);
+	blockflow_close(&run->flow);
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	close(ends[0]);
+	parse_blocks(run);
+}
+
+static struct blocks_run *new_run(void)
+{
+	struct blocks_run *run = calloc(1, sizeof(*run));
+
+	assert_non_null(run);
+	run->arena = arena_new(MIB);
+	assert_non_null(run->arena);
+	return run;
+}
+
+static void free_run(struct blocks_run *run)
+{
+	arena_free(run->arena);
+	free(run);
+}
+
+static void test_blocks_of_every_kind(void **state)
+{
+	static const size_t lens[] = { 512, BLOCK, BLOCK + 512, MIB - 512, LEN };
+	struct blocks_run *run = new_run();
+
+	(void)state;
+	for (int i = 0; i < 8 * 5; i++) {
+		struct buf image CLEANUP_BUF = BUF_INIT(KIT_MAX);
+		struct fixture f;
+		size_t len = lens[i / 8];
+		make_image(i % 8, &image, len);
+		open_fixture(&f, image.data, image.len);
+		unpack_blocks(&f, (struct pipeline_blocks){ .encrypted = i % 2 != 0 }, run);
+		assert_int_equal(run->result, 0);
+		char want[16] = "P";
+		size_t count = (len + BLOCK - 1) / BLOCK;
+		memset(want + 1, 'B', count);
+		want[count + 1] = 'W';
+		assert_string_equal(run->letters, want);
+		assert_memory_equal(run->made, disk, len);
+		assert_int_equal(f.result.written, len);
+		assert_int_equal(f.result.skipped, 0);
+		close_fixture(&f);
+	}
+	free_run(run);
+}
+
+static void test_blocks_of_sparse(void **state)
+{
+	struct buf image CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct blocks_run *run = new_run();
+	static uint8_t whole[3 * MIB];
+	struct onhost_progress last = { 0 };
+	struct fixture f;
+
+	(void)state;
+	make_sparse(&image, whole);
+	open_fixture(&f, image.data, image.len);
+	f.options.progress = keep_progress;
+	f.options.progress_self = &last;
+	unpack_blocks(&f, (struct pipeline_blocks){ .encrypted = false }, run);
+	assert_string_equal(run->letters, "PBBW");
+	assert_memory_equal(run->made, whole, sizeof(whole));
+	assert_int_equal(f.result.written, 2 * BLOCK);
+	assert_int_equal(f.result.skipped, 3 * MIB - 2 * BLOCK);
+	assert_int_equal(last.written + last.skipped, 3 * MIB);
+	f.stream.taken = 0;
+	unpack_blocks(&f, (struct pipeline_blocks){ .encrypted = true }, run);
+	assert_string_equal(run->letters, "PBBBBBBW");
+	assert_memory_equal(run->made, whole, sizeof(whole));
+	assert_int_equal(f.result.skipped, 0);
+	f.stream.taken = 0;
+	unpack_blocks(&f, (struct pipeline_blocks){ .encrypted = true, .skip_zero_blocks = true }, run);
+	assert_int_equal(f.err.kind, ERROR_INVALID);
+	assert_string_equal(run->letters, "PE");
+	close_fixture(&f);
+	free_run(run);
+}
+
+/* What was begun is ended, so that the error can be told. */
+static void test_blocks_of_bad(void **state)
+{
+	struct buf image CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct blocks_run *run = new_run();
+
+	(void)state;
+	make_image(2, &image, LEN);
+	for (size_t i = 0; i < 20; i++) {
+		struct fixture f;
+		open_fixture(&f, image.data, i * (image.len - 1) / 19);
+		unpack_blocks(&f, (struct pipeline_blocks){ .encrypted = false }, run);
+		assert_int_equal(run->result, -1);
+		assert_int_equal(f.err.kind, ERROR_IMAGE);
+		size_t len = strlen(run->letters);
+		assert_true(len >= 2 && run->letters[0] == 'P' && run->letters[len - 1] == 'E');
+		assert_int_equal(strspn(run->letters + 1, "B"), len - 2);
+		assert_memory_equal(run->made, disk, (len - 2) * BLOCK < LEN ? (len - 2) * BLOCK : LEN);
+		close_fixture(&f);
+	}
+	free_run(run);
+}
+
+/* Somebody reads nothing: only the signal ends it, and in the middle of a record nothing can be told. */
+static void test_blocks_stuck(void **state)
+{
+	struct buf image CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct pipeline_blocks blocks = { .encrypted = false };
+	struct blockflow flow;
+	struct fixture f;
+	int ends[2];
+
+	(void)state;
+	make_image(2, &image, LEN);
+	open_fixture(&f, image.data, image.len);
+	f.clock.scale = 0.001;
+	f.options.progress = raise_cancel;
+	f.options.progress_self = &f;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(blockflow_open(&flow, ends[1], &f.cancel, NULL), 0);
+	blocks.out = &flow;
+	assert_int_equal(pipeline_unpack_blocks(&f.runtime, &f.options, &blocks, &f.result, &f.err), -1);
+	assert_int_equal(f.err.kind, ERROR_CANCELLED);
+	assert_non_null(strstr(f.err.message, "signal 15"));
+	blockflow_failed(&flow, &f.err);
+	blockflow_close(&flow);
+	close(ends[0]);
+	close(ends[1]);
+	close_fixture(&f);
+}
+
+static void test_blocks_no_memory(void **state)
+{
+	struct buf image CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct blocks_run *run = new_run();
+	bool failed = true;
+
+	(void)state;
+	make_image(2, &image, LEN);
+	for (long allocations = 0; failed; allocations++) {
+		struct fixture f;
+		int fd;
+		open_fixture(&f, image.data, image.len);
+		kit_file(&fd);
+		assert_int_equal(blockflow_open(&run->flow, fd, &f.cancel, NULL), 0);
+		const struct pipeline_blocks blocks = { .out = &run->flow };
+		fail_alloc_after(allocations);
+		int result = pipeline_unpack_blocks(&f.runtime, &f.options, &blocks, &f.result, &f.err);
+		failed = fail_alloc_off();
+		assert_int_equal(result, failed ? -1 : 0);
+		if (failed)
+			assert_int_equal(f.err.kind, ERROR_NOMEM);
+		blockflow_close(&run->flow);
+		close(fd);
+		close_fixture(&f);
+	}
+	free_run(run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,7 +907,9 @@ int main(void)
 		cmocka_unit_test(test_progress_error),   cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_device_error),     cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_verify_differs),   cmocka_unit_test(test_unpack),
-		cmocka_unit_test(test_unpack_stuck),
+		cmocka_unit_test(test_unpack_stuck),     cmocka_unit_test(test_blocks_of_every_kind),
+		cmocka_unit_test(test_blocks_of_sparse), cmocka_unit_test(test_blocks_of_bad),
+		cmocka_unit_test(test_blocks_stuck),     cmocka_unit_test(test_blocks_no_memory),
 	};
 
 	kit_disk(disk, LEN, 6);
