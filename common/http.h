@@ -28,6 +28,7 @@ struct http_request {
 	size_t max_answer;          /* bytes of body that are taken; more is ERROR_TOO_BIG */
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t timeout_ms;         /* for the whole exchange; 0: 60 s */
+	int64_t stall_ms;           /* ERROR_TIMEOUT when nothing moves for so long, either way; 0: not watched. Seconds count */
 	const char *ca_file;        /* NULL: the system's */
 	bool no_proxy;              /* true for instance metadata */
 };

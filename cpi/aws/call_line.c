@@ -45,5 +45,8 @@ void call_line_log(struct log *log, const struct call_line *line)
 	if (line->code != NULL)
 		append_value(&text, "code", line->code, false);
 	append_value(&text, "for", line->purpose == NULL ? "" : line->purpose, true);
-	log_info(log, "aws-call%s", buf_text(&text));
+	if (line->quiet)
+		log_debug(log, "aws-call%s", buf_text(&text));
+	else
+		log_info(log, "aws-call%s", buf_text(&text));
 }

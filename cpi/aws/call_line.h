@@ -3,6 +3,7 @@
 #ifndef CPI_AWS_CALL_LINE_H
 #define CPI_AWS_CALL_LINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/log.h"
@@ -19,9 +20,10 @@ struct call_line {
 	int64_t throttle_ms;     /* waited for that */
 	const char *code;        /* of a failure; NULL after a success */
 	const char *purpose;     /* NULL: not said */
+	bool quiet;              /* at the level debug */
 };
 
-/* At the level info, in logfmt, behind "aws-call". Values of any content; the last ones are cut when it gets too long. */
+/* At the level info unless it is quiet, in logfmt, behind "aws-call". Values of any content; the last ones are cut when it gets too long. */
 void call_line_log(struct log *log, const struct call_line *line);
 
 #endif

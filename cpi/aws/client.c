@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The call loop: attempts, waits before and between them, looking up what a lost answer left open, and the one log line.
- * What an attempt is made of is query.c's, what it is signed with identity.c's; what is repeated is retry.c's, and whose
- * turn it is throttle.c's. */
+ * What an attempt is made of is query.c's or rest.c's, what it is signed with identity.c's; what is repeated is retry.c's, and
+ * whose turn it is throttle.c's. */
 #include "cpi/aws/client.h"
 
 #include <stdatomic.h>
@@ -16,6 +16,7 @@
 #include "cpi/aws/failure.h"
 #include "cpi/aws/identity.h"
 #include "cpi/aws/query.h"
+#include "cpi/aws/rest.h"
 #include "cpi/aws/retry.h"
 #include "cpi/aws/throttle.h"
 
@@ -120,11 +121,13 @@ int aws_client_endpoint(struct aws_client *client, const char *service, struct a
 struct calling {
 	struct aws_client *client;
 	const struct aws_call *call;
-	struct arena *arena;   /* the caller's */
+	const struct aws_rest_call *rest; /* what else there is to it; NULL: a Query call */
+	struct arena *arena;   /* the caller's, for a Query call's tree */
+	const struct xml_node *root; /* in there; NULL: settled, or REST */
 	struct arena *scratch; /* emptied before each attempt */
 	struct retry retry;
 	struct identity_use use;    /* of the last attempt */
-	struct query_answer answer; /* the last one */
+	struct attempt_answer answer; /* the last one */
 	struct throttle_scope scope; /* of the last attempt; in scratch */
 	struct throttle_ticket ticket;
 	unsigned attempts;
@@ -186,7 +189,14 @@ static int find_endpoint(struct calling *calling, struct endpoint *ret_endpoint,
 			     calling->scratch, ret_endpoint, err);
 }
 
-static int attempt(struct calling *calling, const struct xml_node **ret_root, struct error *err)
+static int send_once(struct calling *calling, const struct attempt *attempt, struct error *err)
+{
+	if (calling->rest != NULL)
+		return rest_send(attempt, calling->rest, calling->scratch, &calling->answer, err);
+	return query_send(attempt, calling->scratch, calling->arena, &calling->answer, &calling->root, err);
+}
+
+static int try_once(struct calling *calling, struct error *err)
 {
 	struct aws_client *client = calling->client;
 	struct endpoint endpoint;
@@ -194,7 +204,7 @@ static int attempt(struct calling *calling, const struct xml_node **ret_root, st
 
 	calling->attempts++;
 	calling->was_sent = false;
-	calling->answer = (struct query_answer){ 0 };
+	calling->answer = (struct attempt_answer){ 0 };
 	arena_reset(calling->scratch);
 	if (identity_get(client->identity, &calling->use, err) != 0 || find_endpoint(calling, &endpoint, err) != 0 ||
 	    take_turn(calling, &endpoint, err) != 0)
@@ -202,7 +212,7 @@ static int attempt(struct calling *calling, const struct xml_node **ret_root, st
 	/* they may have run out meanwhile */
 	if (calling->waited_ms != before && identity_get(client->identity, &calling->use, err) != 0)
 		return -1;
-	struct query query = {
+	const struct attempt attempt = {
 		.runtime = client->runtime,
 		.call = calling->call,
 		.endpoint = &endpoint,
@@ -211,7 +221,7 @@ static int attempt(struct calling *calling, const struct xml_node **ret_root, st
 		.time = identity_now_s(client->identity, &calling->use),
 	};
 	calling->was_sent = true;
-	return query_send(&query, calling->scratch, calling->arena, &calling->answer, ret_root, err);
+	return send_once(calling, &attempt, err);
 }
 
 /* Tells the others. false: a backoff of our own is needed. */
@@ -294,16 +304,16 @@ static int wait_and_look(struct calling *calling, int64_t delay_ms, bool for_thr
 	return settle(calling, err);
 }
 
-/* Attempts until one succeeds, or none is left. *ret_root NULL: settled. */
-static int repeat(struct calling *calling, const struct xml_node **ret_root, struct error *failure)
+/* Attempts until one succeeds, or none is left. */
+static int repeat(struct calling *calling, struct error *failure)
 {
 	struct error meanwhile = { 0 }; /* what goes wrong between two attempts */
 	int64_t delay;
 
 	for (;;) {
-		*ret_root = NULL;
+		calling->root = NULL;
 		*failure = (struct error){ 0 };
-		if (attempt(calling, ret_root, failure) == 0) {
+		if (try_once(calling, failure) == 0) {
 			note_outcome(calling, RETRY_NEVER);
 			return 0;
 		}
@@ -365,6 +375,7 @@ static void log_call(const struct calling *calling, int64_t start_us, int64_t du
 		.throttled = calling->throttled,
 		.throttle_ms = calling->throttle_ms,
 		.purpose = calling->call->purpose,
+		.quiet = calling->call->quiet && failure == NULL && calling->attempts == 1,
 	};
 
 	if (failure != NULL)
@@ -372,29 +383,49 @@ static void log_call(const struct calling *calling, int64_t start_us, int64_t du
 	call_line_log(calling->client->runtime->log, &line);
 }
 
-int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
-	     const struct xml_node **ret_root, struct error *err)
+static int run(struct calling *calling, struct error *err)
 {
+	struct aws_client *client = calling->client;
+	const struct aws_call *call = calling->call;
 	const struct clock *clock = client->runtime->clock;
 	struct arena *scratch CLEANUP_ARENA = arena_new(ATTEMPT_ARENA);
 	if (scratch == NULL)
 		return error_nomem(err);
-	struct calling calling = { .client = client, .call = call, .arena = arena, .scratch = scratch };
 	int64_t start_us = clock->wall_us(clock->self);
 	int64_t start_ms = clock->monotonic_ms(clock->self);
-	const struct xml_node *root;
 	struct error failure;
 
-	retry_init(&calling.retry, clock, client->settings->max_retries, call->created_by_us);
-	int result = repeat(&calling, &root, &failure);
-	log_call(&calling, start_us, clock->monotonic_ms(clock->self) - start_ms, result == 0 ? NULL : &failure);
+	calling->scratch = scratch;
+	retry_init(&calling->retry, clock, client->settings->max_retries, call->created_by_us);
+	if (call->unknown_ms > 0)
+		calling->retry.not_found_ms = call->unknown_ms;
+	int result = repeat(calling, &failure);
+	log_call(calling, start_us, clock->monotonic_ms(clock->self) - start_ms, result == 0 ? NULL : &failure);
+	if (call->ret_throttled != NULL)
+		*call->ret_throttled = calling->throttled;
 	if (result != 0) {
-		failure.not_done = !calling.outcome_open;
-		explain_denial(&calling, &failure);
+		failure.not_done = !calling->outcome_open;
+		explain_denial(calling, &failure);
 		if (err != NULL)
 			*err = failure;
-		return -1;
 	}
-	*ret_root = root;
+	return result;
+}
+
+int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
+	     const struct xml_node **ret_root, struct error *err)
+{
+	struct calling calling = { .client = client, .call = call, .arena = arena };
+
+	if (run(&calling, err) != 0)
+		return -1;
+	*ret_root = calling.root;
 	return 0;
+}
+
+int aws_call_rest(struct aws_client *client, const struct aws_rest_call *call, struct error *err)
+{
+	struct calling calling = { .client = client, .call = &call->call, .rest = call };
+
+	return run(&calling, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One signed call to an AWS Query API: endpoint, credentials, signature, sending, retries, and the error that came
+/* One signed call to an AWS API, Query or REST: endpoint, credentials, signature, sending, retries, and the error that came
  * back. Knows services and actions by name only. Several threads may call with one client at the same time, each with
  * parameters of its own. */
 #ifndef CPI_AWS_CLIENT_H
@@ -12,6 +12,7 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/http.h"
 #include "common/runtime.h"
 #include "cpi/aws/xml.h"
 
@@ -71,14 +72,17 @@ void aws_params_addf(struct aws_params *params, const char *value, const char *n
 struct aws_call {
 	const struct aws_service *service;
 	const char *action;
-	struct aws_params *params;
+	struct aws_params *params; /* of a Query call */
 	const char *purpose;  /* what it is for: "volume vol-…"; in the log's aws-call line */
 	bool created_by_us;   /* Invalid*.NotFound is eventual consistency: retried for a while */
 	bool once;            /* a second attempt is not worth the wait */
+	bool quiet;           /* one of very many: its line is a debug one when the first attempt succeeds */
+	int64_t unknown_ms;   /* how long NotFound is retried; 0: RETRY_NOT_FOUND_MS */
 	/* After a lost answer to a call that has no client token (may be NULL): 1 when the lookup shows that the call
 	 * took effect (the call then counts as done with an empty answer), 0 when it did not, -1 error. */
 	int (*settle)(void *self, struct error *err);
 	void *settle_self;
+	unsigned *ret_throttled; /* attempts that AWS refused for their number, also of a call that failed; NULL: not wanted */
 };
 
 /* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with
@@ -88,6 +92,28 @@ struct aws_call {
  * for credentials or endpoint. */
 int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
 	     const struct xml_node **ret_root, struct error *err);
+
+/* A call of a REST API. All pointers are borrowed until it returns. */
+struct aws_rest_call {
+	struct aws_call call;
+	const char *method;
+	const char *path;  /* under the endpoint's, percent-encoded: "/snapshots" */
+	const char *query; /* likewise, without the "?"; NULL: none */
+	const struct http_header *headers; /* at most 7; signed */
+	size_t n_headers;
+	const void *body; /* NULL: none */
+	size_t body_len;
+	const uint8_t *body_sha256; /* SHA256_LEN bytes; NULL: computed for each attempt where it is signed */
+	bool unsigned_payload; /* over https the body is not part of the signature: for actions that say so */
+	int64_t timeout_ms;    /* of the whole exchange, as long as something moves every minute; 0: 60 s */
+	/* Reads a 2xx answer (also its headers), which is gone afterwards; NULL: nothing of it is wanted. -1: the attempt has
+	 * failed, and is repeated where the error is retryable. Not called where settle said 1. */
+	int (*read)(void *self, const struct http_response *response, struct error *err);
+	void *read_self;
+};
+
+/* aws_call's attempts, errors and log line. */
+int aws_call_rest(struct aws_client *client, const struct aws_rest_call *call, struct error *err);
 
 /* The first access key's id and where it came from ("environment", "configuration"), for cpi check. */
 int aws_client_identity(struct aws_client *client, const char **ret_access_key_id, const char **ret_source,

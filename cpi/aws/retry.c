@@ -50,7 +50,7 @@ static bool ends_with(const char *text, const char *end)
 bool retry_is_not_found(const char *aws_code)
 {
 	return (starts_with(aws_code, "Invalid") && ends_with(aws_code, ".NotFound")) ||
-	       strcmp(aws_code, "InvalidAMIID.Unavailable") == 0;
+	       strcmp(aws_code, "InvalidAMIID.Unavailable") == 0 || strcmp(aws_code, "ResourceNotFoundException") == 0;
 }
 
 bool retry_is_denied(const char *aws_code)
@@ -69,7 +69,7 @@ static enum retry_class classify_answer(const char *code, int status)
 {
 	if (is_capacity(code) || retry_is_denied(code))
 		return RETRY_NEVER;
-	if (starts_with(code, "Throttl") || starts_with(code, "RequestThrottled") ||
+	if (starts_with(code, "Throttl") || starts_with(code, "RequestThrottle") ||
 	    is_one_of(code, throttle_codes, COUNT(throttle_codes)) || status == 429)
 		return RETRY_THROTTLE;
 	if (is_one_of(code, transient_codes, COUNT(transient_codes)))
@@ -85,8 +85,10 @@ static enum retry_class classify_answer(const char *code, int status)
 
 enum retry_class retry_classify(const struct error *err)
 {
-	if (err->kind == ERROR_AWS)
-		return classify_answer(err->aws_code, err->http_status);
+	enum retry_class class = err->kind == ERROR_AWS ? classify_answer(err->aws_code, err->http_status) : RETRY_NEVER;
+
+	if (class != RETRY_NEVER)
+		return class;
 	return err->retryable ? RETRY_TRANSIENT : RETRY_NEVER;
 }
 
@@ -118,6 +120,7 @@ void retry_init(struct retry *retry, const struct clock *clock, unsigned max_ret
 		.clock = clock,
 		.max_retries = max_retries,
 		.created_by_us = created_by_us,
+		.not_found_ms = RETRY_NOT_FOUND_MS,
 		.deadline = deadline_in(clock, RETRY_DEADLINE_MS),
 	};
 }
@@ -128,7 +131,7 @@ static bool next_not_found(struct retry *retry, int64_t *ret_delay_ms)
 	if (!retry->created_by_us)
 		return false;
 	if (retry->not_found == 0)
-		retry->not_found_until = deadline_in(retry->clock, RETRY_NOT_FOUND_MS);
+		retry->not_found_until = deadline_in(retry->clock, retry->not_found_ms);
 	else if (deadline_passed(retry->clock, retry->not_found_until))
 		return false;
 	int64_t delay = NOT_FOUND_FIRST_MS;

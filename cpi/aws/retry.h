@@ -20,13 +20,14 @@ enum retry_class {
 	RETRY_NEVER,
 	RETRY_TRANSIENT,  /* the other side or the way to it failed */
 	RETRY_THROTTLE,   /* the account's bucket is empty, or another limit on how much it asks */
-	RETRY_NOT_FOUND,  /* Invalid*.NotFound: worth waiting only for what this call made */
+	RETRY_NOT_FOUND,  /* retry_is_not_found: worth waiting only for what this call made */
 	RETRY_CLOCK_SKEW, /* codes that a wrong clock gives, among other causes */
 	RETRY_EXPIRED,    /* the session token has expired */
 };
 
+/* Of AWS's codes and the status; what no code tells, the error's "retryable" may. */
 enum retry_class retry_classify(const struct error *err);
-/* Invalid*.NotFound and InvalidAMIID.Unavailable: the resource does not exist, or not yet. */
+/* Invalid*.NotFound, InvalidAMIID.Unavailable, ResourceNotFoundException: the resource does not exist, or not yet. */
 bool retry_is_not_found(const char *aws_code);
 /* UnauthorizedOperation, AccessDenied …: the credentials are good, and have no right to this. */
 bool retry_is_denied(const char *aws_code);
@@ -43,6 +44,7 @@ struct retry {
 	unsigned failures;  /* transient ones so far */
 	unsigned throttles;
 	unsigned not_found;
+	int64_t not_found_ms; /* RETRY_NOT_FOUND_MS, unless it is set after retry_init */
 	struct deadline deadline;
 	struct deadline not_found_until; /* from the first NotFound on */
 };

@@ -54,6 +54,20 @@ static const char *header_of(const struct http_request *request, const char *nam
 	return NULL;
 }
 
+static char *head_of(const struct http_request *request)
+{
+	char *head = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&head, &size);
+
+	assert_non_null(out);
+	fprintf(out, "%s %s\n", request->method, request->url);
+	for (size_t i = 0; i < request->n_headers; i++)
+		fprintf(out, "%s: %s\n", request->headers[i].name, request->headers[i].value);
+	assert_int_equal(fclose(out), 0);
+	return head;
+}
+
 static void record(struct fake_aws *fake, const struct http_request *request)
 {
 	unsigned i = fake->n_requests++;
@@ -62,6 +76,8 @@ static void record(struct fake_aws *fake, const struct http_request *request)
 	fake->bodies[i] = strndup(request->body == NULL ? "" : request->body, request->body_len);
 	fake->authorizations[i] = copy(header_of(request, "Authorization"));
 	fake->dates[i] = copy(header_of(request, "X-Amz-Date"));
+	fake->heads[i] = head_of(request);
+	fake->body_lens[i] = request->body_len;
 	free(fake->url);
 	fake->url = copy(request->url);
 	fake->times[i] = fake->now_ms;
@@ -69,7 +85,7 @@ static void record(struct fake_aws *fake, const struct http_request *request)
 
 static int answer(const struct fake_answer *script, struct arena *arena, struct http_response *ret_response)
 {
-	struct http_header *headers = arena_array(arena, 3, sizeof(*headers));
+	struct http_header *headers = arena_array(arena, 4, sizeof(*headers));
 	size_t count = 0;
 
 	if (script->date != NULL)
@@ -78,6 +94,8 @@ static int answer(const struct fake_answer *script, struct arena *arena, struct 
 		headers[count++] = (struct http_header){ "Retry-After", script->retry_after };
 	if (script->request_id != NULL)
 		headers[count++] = (struct http_header){ "x-amzn-RequestId", script->request_id };
+	if (script->header.name != NULL)
+		headers[count++] = script->header;
 	const char *body = script->body == NULL ? "" : script->body;
 	*ret_response = (struct http_response){
 		.status = script->status == 0 ? 200 : script->status,
@@ -96,20 +114,23 @@ static int fail_as(struct error *err, enum error_kind kind, bool retryable, cons
 	return -1;
 }
 
-static bool is_action(const char *body, const char *action)
+static bool is_action(const struct fake_aws *fake, unsigned number, const char *action)
 {
+	const char *body = fake->bodies[number];
 	char start[100];
 
+	if (strchr(action, ' ') != NULL)
+		return strncmp(fake->heads[number], action, strlen(action)) == 0;
 	snprintf(start, sizeof(start), "Action=%s&Version=", action);
 	return strncmp(body, start, strlen(start)) == 0;
 }
 
-static unsigned first_unused(const struct fake_aws *fake, const char *body)
+static unsigned first_unused(const struct fake_aws *fake, unsigned number)
 {
 	unsigned i = 0;
 
 	while (i < fake->n_script && (fake->used[i] || (fake->script[i].action != NULL &&
-							!is_action(body, fake->script[i].action))))
+							!is_action(fake, number, fake->script[i].action))))
 		i++;
 	return i;
 }
@@ -120,13 +141,13 @@ static const struct fake_answer *next_answer(struct fake_aws *fake, const struct
 
 	record(fake, request);
 	const char *body = fake->bodies[number];
-	unsigned i = fake->any_order ? first_unused(fake, body) : number;
+	unsigned i = fake->any_order ? first_unused(fake, number) : number;
 	if (i >= fake->n_script && !(fake->repeat_last && fake->n_script > 0))
 		fail_msg("request %u is beyond the script: %s", number, body);
 	if (i >= fake->n_script)
 		i = fake->n_script - 1;
 	fake->used[i] = true;
-	if (fake->script[i].action != NULL && !is_action(body, fake->script[i].action))
+	if (fake->script[i].action != NULL && !is_action(fake, number, fake->script[i].action))
 		fail_msg("request %u is not %s: %s", number, fake->script[i].action, body);
 	fake->now_ms += 1;
 	return &fake->script[i];
@@ -200,6 +221,7 @@ void fake_aws_close(struct fake_aws *fake)
 		free(fake->bodies[i]);
 		free(fake->authorizations[i]);
 		free(fake->dates[i]);
+		free(fake->heads[i]);
 	}
 	free(fake->url);
 	aws_client_free(fake->client);
@@ -243,7 +265,7 @@ bool fake_aws_sent(const struct fake_aws *fake, unsigned i, const char *paramete
 unsigned fake_aws_find(const struct fake_aws *fake, const char *action, unsigned nth)
 {
 	for (unsigned i = 0; i < fake->n_requests; i++) {
-		if (is_action(fake->bodies[i], action) && nth-- == 0)
+		if (is_action(fake, i, action) && nth-- == 0)
 			return i;
 	}
 	fail_msg("no such request: %s", action);

@@ -27,7 +27,9 @@ struct fake_answer {
 	const char *date;
 	const char *retry_after;
 	const char *request_id; /* header */
-	const char *action; /* the action that the request must have; NULL: any */
+	struct http_header header; /* another one, where it has a name */
+	/* The action that the request must have, or how a REST call begins ("PUT https://…"); NULL: any. */
+	const char *action;
 };
 
 struct fake_aws {
@@ -41,6 +43,8 @@ struct fake_aws {
 	char *bodies[FAKE_MAX]; /* of the requests, in order */
 	char *authorizations[FAKE_MAX];
 	char *dates[FAKE_MAX];
+	char *heads[FAKE_MAX]; /* "PUT https://…\nHost: …\n" */
+	size_t body_lens[FAKE_MAX];
 	char *url; /* of the last one */
 	int64_t times[FAKE_MAX]; /* when they came: milliseconds since the start */
 	int64_t now_ms;
