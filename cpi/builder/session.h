@@ -11,8 +11,8 @@
 #include "common/onhost_msg.h"
 #include "common/process.h"
 #include "common/runtime.h"
+#include "common/words.h"
 #include "cpi/builder/command.h"
-#include "cpi/builder/words.h"
 
 struct builder_session {
 	struct runtime *runtime;

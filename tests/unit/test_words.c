@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A child's standard error: lines, however they come in, and the last of them. */
-#include "cpi/builder/words.h"
+#include "common/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

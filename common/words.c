@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cpi/builder/words.h"
+#include "common/words.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a child says on its standard error: each line goes to the log at debug, and the last ones are kept, because they say why
  * it ended. */
-#ifndef CPI_BUILDER_WORDS_H
-#define CPI_BUILDER_WORDS_H
+#ifndef COMMON_WORDS_H
+#define COMMON_WORDS_H
 
 #include <stddef.h>
 
