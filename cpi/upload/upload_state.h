@@ -41,7 +41,9 @@ int upload_state_open(const struct clock *clock, const struct upload_target *tar
  * the state. */
 const char *upload_state_snapshot(const struct upload_state *state);
 bool upload_state_encrypted(const struct upload_state *state);
-/* Whether the block is recorded with that digest. */
+/* Of the blocks that were recorded when it was opened (what is added later is not looked up again; upload_state_begin forgets them):
+ * whether this one is among them, with any digest; whether with that digest; how many they are. Any thread. */
+bool upload_state_knows(const struct upload_state *state, uint32_t index);
 bool upload_state_has(const struct upload_state *state, uint32_t index, const uint8_t sha256[SHA256_LEN]);
 uint32_t upload_state_count(const struct upload_state *state);
 
