@@ -50,6 +50,7 @@ static void put_hello_ok(struct json_writer *writer, const struct onhost_hello_o
 	put_text(writer, "availability_zone", hello->availability_zone);
 	put_text(writer, "architecture", hello->architecture);
 	put_text(writer, "metadata_error", hello->metadata_error);
+	put_text(writer, "devices_error", hello->devices_error);
 }
 
 static void put_seconds(struct json_writer *writer, double seconds)
@@ -308,7 +309,8 @@ static void read_hello_ok(struct fields *fields, struct onhost_hello_ok *hello)
 	hello->version = (int64_t)get_count(fields, "version");
 	if (hello->version != ONHOST_PROTOCOL_VERSION) {
 		hello->release = hello->instance_id = hello->region = "";
-		hello->availability_zone = hello->architecture = hello->metadata_error = "";
+		hello->availability_zone = hello->architecture = "";
+		hello->metadata_error = hello->devices_error = "";
 		return;
 	}
 	hello->release = get_text(fields, "release");
@@ -319,6 +321,7 @@ static void read_hello_ok(struct fields *fields, struct onhost_hello_ok *hello)
 	hello->availability_zone = get_text(fields, "availability_zone");
 	hello->architecture = get_text(fields, "architecture");
 	hello->metadata_error = get_optional_text(fields, "metadata_error");
+	hello->devices_error = get_optional_text(fields, "devices_error");
 }
 
 static void read_progress(struct fields *fields, struct onhost_progress *progress)

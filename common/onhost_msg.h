@@ -38,6 +38,7 @@ struct onhost_hello_ok {
 	const char *availability_zone;
 	const char *architecture;      /* uname's machine: x86_64 or arm64 */
 	const char *metadata_error;    /* "" , else why the four above are not from instance metadata */
+	const char *devices_error;     /* "" , else why an attached volume's device would not show up there; optional */
 };
 
 struct onhost_write {

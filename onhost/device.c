@@ -70,25 +70,13 @@ static int take(struct device *device, bool *found, const struct device *candida
 
 static void node_of(const struct device_paths *paths, const struct sysfs_disk *disk, struct device *device)
 {
-	snprintf(device->node, sizeof(device->node), "%s/%s", paths->dev, disk->name);
-	for (char *c = device->node + strlen(paths->dev) + 1; *c != '\0'; c++) {
-		if (*c == '!')
-			*c = '/';
-	}
+	sysfs_node_path(paths, disk, device->node, sizeof(device->node));
 	device->number = disk->number;
 }
 
-/* NULL when the node leads to the very device that sysfs shows, else what it is instead. It is made a little later than
- * the disk is seen, and while a machine starts it can be an older disk's for a moment. */
 static const char *node_trouble(const struct device *device)
 {
-	struct stat st;
-
-	if (stat(device->node, &st) != 0)
-		return "is not there";
-	if (!S_ISBLK(st.st_mode))
-		return "is no block device's node but a file";
-	return st.st_rdev == device->number ? NULL : "is the node of another device";
+	return sysfs_node_trouble(device->node, device->number);
 }
 
 /* Whether this kernel counts Xen's disks from xvda or from xvde, which the disks that were there before can tell. */

@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/onhost_msg.h"
+#include "onhost/confined.h"
 #include "onhost/device.h"
 #include "onhost/metadata.h"
 #include "onhost/peer.h"
@@ -23,7 +24,8 @@ struct session {
 	struct peer peer;
 	struct arena *arena;   /* for as long as the session */
 	struct arena *scratch; /* for one message */
-	struct sysfs_disks before; /* the disks when the session began */
+	struct sysfs_disks before; /* the disks when the session began, */
+	bool listed;               /* if they could be told; otherwise at the first write */
 	bool greeted;
 	bool over; /* after an error: what follows in the stream cannot be understood */
 };
@@ -50,7 +52,9 @@ static int session_open(struct session *session, struct runtime *runtime, const 
 			 options->lab_files ? ", and may lead to regular files" : "");
 		return 0;
 	}
-	return sysfs_list_disks(options->paths, session->arena, &session->before, err);
+	/* where there is no sysfs, hello says so: cpi may want another builder then */
+	session->listed = sysfs_list_disks(options->paths, session->arena, &session->before, err) == 0;
+	return session->listed || err->kind == ERROR_IO ? 0 : -1;
 }
 
 static int end_session(struct session *session)
@@ -65,7 +69,7 @@ static int say_hello(struct session *session, int64_t version, struct error *err
 {
 	struct onhost_msg answer = {
 		.type = ONHOST_MSG_HELLO_OK,
-		.hello_ok = { .version = ONHOST_PROTOCOL_VERSION, .release = CPI_VERSION },
+		.hello_ok = { .version = ONHOST_PROTOCOL_VERSION, .release = CPI_VERSION, .devices_error = "" },
 	};
 
 	if (version != ONHOST_PROTOCOL_VERSION)
@@ -74,6 +78,9 @@ static int say_hello(struct session *session, int64_t version, struct error *err
 				 " version %d: install the same release of both",
 				 (long long)version, ONHOST_PROTOCOL_VERSION);
 	if (metadata_hello(session->runtime, session->scratch, &answer.hello_ok, err) != 0)
+		return -1;
+	if (session->options->lab_links == NULL &&
+	    confined_check(session->options->paths, session->scratch, &answer.hello_ok.devices_error, err) != 0)
 		return -1;
 	if (peer_send(&session->peer, &answer, err) != 0)
 		return end_session(session);
@@ -100,6 +107,12 @@ static int find_device(struct session *session, const struct onhost_write *write
 		       struct error *err)
 {
 	const struct session_options *options = session->options;
+	const bool by_links = options->lab_links != NULL;
+
+	/* what is there by now is older than the volume's disk, or not to be told from it */
+	if (!by_links && !session->listed && sysfs_list_disks(options->paths, session->arena, &session->before, err) != 0)
+		return -1;
+	session->listed = !by_links;
 	struct device_wait wait = {
 		.paths = options->paths,
 		.want = {

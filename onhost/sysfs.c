@@ -183,6 +183,24 @@ bool sysfs_has_disk(const struct sysfs_disks *disks, const struct sysfs_disk *di
 	return false;
 }
 
+void sysfs_node_path(const struct device_paths *paths, const struct sysfs_disk *disk, char *text, size_t size)
+{
+	snprintf(text, size, "%s/%s", paths->dev, disk->name);
+	for (char *c = strchr(text + strlen(paths->dev), '!'); c != NULL; c = strchr(c, '!'))
+		*c = '/';
+}
+
+const char *sysfs_node_trouble(const char *node, dev_t number)
+{
+	struct stat st;
+
+	if (stat(node, &st) != 0)
+		return "is not there";
+	if (!S_ISBLK(st.st_mode))
+		return "is no block device's node but a file";
+	return st.st_rdev == number ? NULL : "is the node of another device";
+}
+
 /* The kernel's own name of a device: the last part of what its folder's link leads to. */
 static const char *kernel_name(const char *folder, struct arena *arena)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel says about disks under /sys/block: names, numbers, sizes, controllers' serials and models. Knows
- * nothing of volumes; whoever asks decides what a disk is. */
+/* What the kernel says about disks under /sys/block: names, numbers, sizes, controllers' serials and models; and
+ * whether /dev has their nodes. Knows nothing of volumes; whoever asks decides what a disk is. */
 #ifndef ONHOST_SYSFS_H
 #define ONHOST_SYSFS_H
 
@@ -53,6 +53,11 @@ int sysfs_list_disks(const struct device_paths *paths, struct arena *arena, stru
 		     struct error *err);
 /* The disk of that name and sequence is in the list. */
 bool sysfs_has_disk(const struct sysfs_disks *disks, const struct sysfs_disk *disk);
+/* Where the disk's node should be, written into text. */
+void sysfs_node_path(const struct device_paths *paths, const struct sysfs_disk *disk, char *text, size_t size);
+/* NULL when the node leads to the very device that sysfs shows, else what it is instead, a literal. It is made a little later
+ * than the disk is seen, and while a machine starts it can be an older disk's for a moment. */
+const char *sysfs_node_trouble(const char *node, dev_t number);
 /* The device of that number and its partitions. ERROR_NO_DEVICE when sysfs does not know it (any more). */
 int sysfs_list_parts(const struct device_paths *paths, dev_t number, struct arena *arena, struct sysfs_parts *ret_parts,
 		     struct error *err);

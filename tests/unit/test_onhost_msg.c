@@ -93,14 +93,15 @@ static void test_answers(void **state)
 	(void)state;
 	struct onhost_msg hello = { .type = ONHOST_MSG_HELLO_OK,
 				    .hello_ok = { 1, "0.1.0", "i-0123456789abcdef0", "eu-central-1", "eu-central-1a",
-						  "x86_64", "" } };
+						  "x86_64", "", "no nodes" } };
 	struct onhost_msg back = there_and_back(
 		&hello, "{\"ok\":\"hello\",\"version\":1,\"release\":\"0.1.0\",\"instance_id\":\"i-0123456789abcdef0\","
 			"\"region\":\"eu-central-1\",\"availability_zone\":\"eu-central-1a\","
-			"\"architecture\":\"x86_64\",\"metadata_error\":\"\"}");
+			"\"architecture\":\"x86_64\",\"metadata_error\":\"\",\"devices_error\":\"no nodes\"}");
 	assert_string_equal(back.hello_ok.instance_id, "i-0123456789abcdef0");
 	assert_string_equal(back.hello_ok.architecture, "x86_64");
 	assert_string_equal(back.hello_ok.metadata_error, "");
+	assert_string_equal(back.hello_ok.devices_error, "no nodes");
 
 	struct onhost_msg ready = { .type = ONHOST_MSG_READY, .ready = { "/dev/nvme1n1", "controller serial" } };
 	back = there_and_back(&ready, "{\"ok\":\"ready\",\"device\":\"/dev/nvme1n1\",\"recognised_by\":"
@@ -136,7 +137,7 @@ static void test_absent_texts_are_sent_empty(void **state)
 	struct onhost_msg hello = { .type = ONHOST_MSG_HELLO_OK, .hello_ok = { .version = 1 } };
 	struct onhost_msg back = there_and_back(
 		&hello, "{\"ok\":\"hello\",\"version\":1,\"release\":\"\",\"instance_id\":\"\",\"region\":\"\","
-			"\"availability_zone\":\"\",\"architecture\":\"\",\"metadata_error\":\"\"}");
+			"\"availability_zone\":\"\",\"architecture\":\"\",\"metadata_error\":\"\",\"devices_error\":\"\"}");
 	assert_string_equal(back.hello_ok.region, "");
 }
 
@@ -154,6 +155,7 @@ static void test_optional_and_unknown_fields(void **state)
 	msg = decode("{\"ok\":\"hello\",\"version\":1,\"release\":\"1\",\"instance_id\":\"\",\"region\":\"\","
 		     "\"availability_zone\":\"\",\"architecture\":\"arm64\"}");
 	assert_string_equal(msg.hello_ok.metadata_error, "");
+	assert_string_equal(msg.hello_ok.devices_error, "");
 	assert_string_equal(msg.hello_ok.architecture, "arm64");
 
 	msg = decode("{\"ok\":\"written\",\"read\":1,\"written\":2,\"skipped\":3,\"image_size\":4,\"seconds\":1,"
@@ -170,6 +172,7 @@ static void test_other_versions_are_read(void **state)
 	assert_int_equal(msg.hello_ok.version, 7);
 	assert_string_equal(msg.hello_ok.release, "");
 	assert_string_equal(msg.hello_ok.metadata_error, "");
+	assert_string_equal(msg.hello_ok.devices_error, "");
 }
 
 static void test_unknown_messages(void **state)

@@ -38,6 +38,8 @@ struct fixture {
 	uint8_t *image;
 	struct buf stream; /* what cpi sends */
 	struct cancel cancel;
+	struct device_paths paths;
+	bool real; /* no lab */
 	struct arena *arena;
 	struct onhost_msg answers[MAX_ANSWERS];
 	size_t n_answers;
@@ -72,6 +74,7 @@ static int setup(void **state)
 	f->image[510] = 0x55;
 	f->image[511] = 0xAA;
 	f->stream = (struct buf)BUF_INIT(16 * MIB);
+	f->paths = (struct device_paths)DEVICE_PATHS_SYSTEM;
 	f->arena = arena_new(16 * MIB);
 	assert_int_equal(cancel_open(&f->cancel, NULL), 0);
 	*state = f;
@@ -165,7 +168,6 @@ static void read_answers(struct fixture *f)
 
 static int serve_on(struct fixture *f, int in_fd, int out_fd)
 {
-	static const struct device_paths paths = DEVICE_PATHS_SYSTEM;
 	struct clock clock;
 	struct log log;
 	struct http_transport http = { .perform = no_network };
@@ -173,7 +175,11 @@ static int serve_on(struct fixture *f, int in_fd, int out_fd)
 	log_init(&log, -1, LOG_LEVEL_ERROR, &clock);
 	struct runtime runtime = { .log = &log, .clock = &clock, .cancel = &f->cancel, .http = &http };
 	const struct session_options options = {
-		.in_fd = in_fd, .out_fd = out_fd, .paths = &paths, .lab_links = f->links, .lab_files = true,
+		.in_fd = in_fd,
+		.out_fd = out_fd,
+		.paths = &f->paths,
+		.lab_links = f->real ? NULL : f->links,
+		.lab_files = !f->real,
 	};
 	f->err = (struct error){ .kind = ERROR_NONE };
 	return session_serve(&runtime, &options, &f->err);
@@ -261,6 +267,50 @@ static void test_whole_session(void **state)
 	assert_int_equal(f->answers[4].type, ONHOST_MSG_WRITTEN);
 	assert_string_equal(f->answers[4].written.image_sha256, "");
 	assert_written(f);
+}
+
+/* Without the lab, on a machine that is made up. */
+static void make_machine(struct fixture *f, char sys[128], char dev[128])
+{
+	f->real = true;
+	f->paths.sys = tree_path(&f->tree, "sys", sys, 128);
+	f->paths.dev = tree_path(&f->tree, "dev", dev, 128);
+	tree_folder(&f->tree, "dev");
+}
+
+static void test_hello_where_nodes_do_not_come(void **state)
+{
+	struct fixture *f = *state;
+	char sys[128], dev[128];
+
+	make_machine(f, sys, dev);
+	tree_file(&f->tree, "259:0\n", "sys/block/nvme0n1/dev");
+	tree_folder(&f->tree, "sys/block/nvme0n1/device");
+	buf_str(&f->stream, HELLO);
+	assert_int_equal(serve(f), 0);
+	assert_int_equal(f->n_answers, 1);
+	assert_int_equal(f->answers[0].type, ONHOST_MSG_HELLO_OK);
+	assert_non_null(strstr(f->answers[0].hello_ok.devices_error, "none of this machine's disks (nvme0n1)"));
+	/* the lab's devices are its own affair */
+	f->real = false;
+	assert_int_equal(serve(f), 0);
+	assert_string_equal(f->answers[0].hello_ok.devices_error, "");
+}
+
+/* The session begins all the same, so that it can be told; a write comes to the same end. */
+static void test_hello_without_sysfs(void **state)
+{
+	struct fixture *f = *state;
+	char sys[128], dev[128];
+
+	make_machine(f, sys, dev);
+	buf_str(&f->stream, HELLO);
+	put_write(f, "00000001", PLAIN);
+	assert_int_equal(serve(f), 0);
+	assert_int_equal(f->n_answers, 2);
+	assert_int_equal(f->answers[0].type, ONHOST_MSG_HELLO_OK);
+	assert_non_null(strstr(f->answers[0].hello_ok.devices_error, "sys/block is not there"));
+	assert_error(f, 1, "io", "sys/block is not there");
 }
 
 static void test_nothing_at_all(void **state)
@@ -480,6 +530,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_whole_session),
+		TEST(test_hello_where_nodes_do_not_come),
+		TEST(test_hello_without_sysfs),
 		TEST(test_nothing_at_all),
 		TEST(test_cut_anywhere),
 		TEST(test_wrong_sum),
