@@ -16,6 +16,10 @@ DEAR = {"DescribeInstances", "DescribeInstanceStatus", "DescribeNetworkInterface
 REQUESTS = {"RunInstances": (5, 2), "StartInstances": (5, 2), "TerminateInstances": (100, 5), "CreateVolume": (100, 5),
             "DeleteVolume": (100, 5), "CreateSnapshot": (100, 5), "DeleteSnapshot": (100, 5),
             "CreateNetworkInterface": (100, 5), "DeregisterImage": (100, 5), "CreateTags": (100, 10), "CopyImage": (100, 1)}
+# The EBS direct APIs have rates alone, for a snapshot the same as for the account. Fact: "Amazon EBS endpoints and quotas", AWS
+# General Reference.
+DIRECT = {"PutSnapshotBlock": 1000, "GetSnapshotBlock": 1000, "ListSnapshotBlocks": 50, "ListChangedBlocks": 50,
+          "StartSnapshot": 10, "CompleteSnapshot": 10}
 RESOURCES = {"RunInstances": (1000, 2), "StartInstances": (1000, 2), "TerminateInstances": (1000, 20)}
 
 
@@ -60,7 +64,7 @@ class Buckets:
 
     def empty(self, call):
         """Takes the call's tokens; whether it must be refused because there are none. Then nothing is taken."""
-        if "limits" not in self.settings or call.service != "ec2":
+        if "limits" not in self.settings or call.service not in ("ec2", "ebs"):
             return False
         now = time.monotonic()
         with self._lock:
@@ -94,6 +98,8 @@ def filtered(call):
 
 def request_limit(call):
     """Depth and refill of the call's bucket."""
+    if call.action in DIRECT:
+        return DIRECT[call.action], DIRECT[call.action]
     if re.match("Describe|Get|List|Search", call.action or ""):
         return UNFILTERED if call.action in DEAR and not filtered(call) else FILTERED
     return REQUESTS.get(call.action, CHANGING)

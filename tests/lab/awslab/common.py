@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all of EC2's actions share and moto does otherwise: filters, pages, signatures over the bytes that came."""
 import datetime
-import hashlib
 import re
 
 from flask import request
@@ -127,7 +126,7 @@ def _signatures():
     ActionAuthenticatorMixin._authenticate_and_authorize_action = authenticate
 
 
-def refusal(headers, body, action, service, now):
+def refusal(headers, payload_hash, action, service, now):
     """What is wrong with a request's signing, beyond what moto checks, as (status, code, message); or None."""
     authorization = headers.get("Authorization")
     if authorization is None:
@@ -142,7 +141,7 @@ def refusal(headers, body, action, service, now):
         return 400, "IncompleteSignature", "The Authorization header is not a complete version 4 signature"
     signed = found.group(5).split(";")
     must = ["host", "x-amz-date"] + [h.lower() for h in headers.keys()
-                                     if h.lower() in ("x-amz-security-token", "x-amz-content-sha256")]
+                                     if h.lower().startswith("x-amz-") and h.lower() != "x-amz-date"]
     missing = [h for h in must if h not in signed]
     if missing or signed != sorted(signed):
         return 403, "SignatureDoesNotMatch", f"SignedHeaders must be sorted and name {', '.join(must)}"
@@ -157,7 +156,7 @@ def refusal(headers, body, action, service, now):
     if abs(now - when) > SKEW:
         return 400, "RequestExpired", f"Request has expired: signed at {stamp}"
     declared = headers.get("X-Amz-Content-Sha256")
-    if declared not in (None, "UNSIGNED-PAYLOAD", hashlib.sha256(body).hexdigest()):
+    if declared not in (None, "UNSIGNED-PAYLOAD", payload_hash):
         return 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was " \
                "computed."
     return None

@@ -52,6 +52,9 @@ def _do(gateway, lab, method, name, value, query):
     if name == "sessions/expire" and method == "POST":
         lab.sessions.expire()
         return {}
+    if name == "direct/expire" and method == "POST":
+        with gateway.lock:
+            return lab.direct.expire((value or {}).get("SnapshotId", "*"))
     if name == "sessions/token":
         return lab.sessions.token(**value)
     settings = lab.settings()[name]  # states, devices, imds, options, buckets, sessions, container

@@ -39,6 +39,7 @@ class Lab:
         self.states, self.faults, self.buckets = States(), Faults(), Buckets()
         self.disks = Disks(folder, kind, by_udev, self.log)
         self.builder_id = self.metadata = self.portal = self.container = None
+        self.direct = direct.Direct(self)
         self.about_to_run = []  # what compute.py does with an instance once moto has made it
 
     def log(self, text):
@@ -102,7 +103,7 @@ def main(options):
 
 
 def _run(lab, region, options, identity, ended):
-    for part in (common, tags, storage, modify, images, direct, interfaces, lifecycle, compute, placement, routing,
+    for part in (common, tags, storage, modify, images, interfaces, lifecycle, compute, placement, routing,
                  balancers, describe, sessions, denials):
         part.install(lab)
     key_id, secret = account.user()

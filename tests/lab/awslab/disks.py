@@ -73,9 +73,29 @@ class Disks:
         _size(self.snapshot(snapshot_id), gib)
 
     def write_snapshot(self, snapshot_id, offset, data):
-        with open(self.snapshot(snapshot_id), "r+b") as f:
-            f.seek(offset)
-            f.write(data[:max(0, os.fstat(f.fileno()).st_size - offset)])
+        fd = os.open(self.snapshot(snapshot_id), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(fd, data[:max(0, os.fstat(fd).st_size - offset)], offset)
+        finally:
+            os.close(fd)
+
+    def read_snapshot(self, snapshot_id, offset, length):
+        """Zeros where the file has nothing."""
+        data = b""
+        if os.path.exists(self.snapshot(snapshot_id)):
+            with open(self.snapshot(snapshot_id), "rb") as f:
+                f.seek(offset)
+                data = f.read(length)
+        return data.ljust(length, b"\0")
+
+    def snapshot_blocks(self, snapshot_id, size):
+        """The indexes of the blocks of that size in which the snapshot's file has data, ascending."""
+        indexes = {}
+        if os.path.exists(self.snapshot(snapshot_id)):
+            with open(self.snapshot(snapshot_id), "rb") as f:
+                for start, end in _extents(f.fileno()):
+                    indexes.update(dict.fromkeys(range(start // size, (end - 1) // size + 1)))
+        return list(indexes)
 
     def delete_snapshot(self, snapshot_id):
         _unlink(self.snapshot(snapshot_id))
@@ -153,6 +173,18 @@ def sweep(folder):
 def _copy(source, target):
     # cp keeps holes, and shares the blocks where the file system can.
     subprocess.run(["cp", "--sparse=auto", "--reflink=auto", "--", source, target], check=True)
+
+
+def _extents(fd):
+    """Where a file has data: starts and ends, ascending."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError:  # no more
+            return
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, end
 
 
 def _size(path, gib):

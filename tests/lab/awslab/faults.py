@@ -2,11 +2,11 @@
 """Trouble on demand: which of the rules that tests have set apply to a call. The gateway carries them out.
 
 A rule is a dict: {"action": "CreateVolume" (or a pattern with * and ?, default "*"), "kind": …, "count": 1 (-1: always),
-"skip": 0 (lets the first N pass), "match": {"VolumeId": "vol-*"} (parameters, by pattern)}, and by kind:
+"skip": 0 (lets the first N pass), "for": seconds (from the first call that it counts for; then the rule is over), "match": {"VolumeId": "vol-*"} (parameters, by pattern)}, and by kind:
   error        {status, code, message}: answered instead of doing it
   error_after  the same, but it was done
   deny         not permitted: UnauthorizedOperation or AccessDenied, also of a dry run, if the call is properly signed
-  throttle     RequestLimitExceeded, status 503, not done
+  throttle     RequestLimitExceeded, status 503, not done (EBS direct: RequestThrottledException, 400)
   not_found    {code}: the resource "does not exist" (yet); code is guessed from the action
   reset        the connection is reset before anything is done
   drop         done, then closed without an answer
@@ -73,7 +73,7 @@ class Faults:
         if rule["skip"] > 0:
             rule["skip"] -= 1
             return False
-        if rule["count"] == 0:
+        if rule["count"] == 0 or "for" in rule and _over(rule):
             return False
         rule["count"] -= 1 if rule["count"] > 0 else 0
         rule["hits"] += 1
@@ -89,6 +89,11 @@ class Faults:
         buckets[action] = (level if empty else level - 1, now)
         rule["hits"] += empty
         return empty
+
+
+def _over(rule):
+    """Whether the time of a rule that counts for so many seconds is over."""
+    return time.monotonic() - rule.setdefault("since", time.monotonic()) > float(rule["for"])
 
 
 def not_found_code(action):

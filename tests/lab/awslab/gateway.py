@@ -5,6 +5,7 @@ gives answers the shape that EC2 gives them. The control endpoint, /_lab/…, is
 A server of its own rather than werkzeug's, because resets, half answers and kept connections need the socket.
 """
 import ctypes
+import hashlib
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import re
 import signal
 import socket
 import socketserver
+import sys
 import threading
 import time
 import traceback
@@ -23,7 +25,7 @@ from xml.sax.saxutils import escape
 
 from werkzeug.test import create_environ, run_wsgi_app
 
-from . import common, control, denials, parameters, sso
+from . import common, control, denials, direct_requests, parameters, sso
 from .faults import not_found_code
 
 SECRET = {"SecurityToken", "X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature"}
@@ -33,8 +35,9 @@ TOKENED = {"RunInstances", "CreateVolume", "CreateNetworkInterface", "CopyImage"
 STS = "2011-06-15"  # its API version
 STATUS = {"DryRunOperation": 412, "UnauthorizedOperation": 403, "AuthFailure": 401, "AccessDenied": 403}
 # What the EBS direct APIs call that.
-EBS = {"AccessDenied": "AccessDeniedException", "SignatureDoesNotMatch": "InvalidSignatureException",
-       "InvalidClientTokenId": "UnrecognizedClientException"}
+EBS = {"AuthFailure": "MissingAuthenticationTokenException", "IncompleteSignature": "IncompleteSignatureException",
+       "SignatureDoesNotMatch": "InvalidSignatureException", "XAmzContentSHA256Mismatch": "InvalidSignatureException",
+       "RequestExpired": "InvalidSignatureException"}
 # What a session whose time is up is told; by others with 403 ExpiredToken.
 EXPIRED = {"ec2": (400, "RequestExpired", "Request has expired."),
            "ebs": (403, "ExpiredTokenException", "The security token included in the request is expired")}
@@ -59,7 +62,14 @@ class Call:
         if form:
             pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         self.params = {k: "(secret)" if k in HIDDEN else v for k, v in pairs if k not in SECRET}
-        self.action = self.params.pop("Action", None) or rest_action(handler.command, url.path)
+        self.payload_hash = hashlib.sha256(body).hexdigest()
+        self.unsigned_payload = handler.headers.get("X-Amz-Content-Sha256") == "UNSIGNED-PAYLOAD"
+        # of the EBS direct APIs: the parameters as they came; the record has them as texts
+        self.action, self.given = direct_requests.read(handler.command, url.path, url.query, handler.headers, body)
+        if self.action:
+            self.params = direct_requests.flat(self.given)
+        else:
+            self.action = self.params.pop("Action", None) or rest_action(handler.command, url.path)
         self.version = self.params.pop("Version", None)
         scope = re.search(r"Credential=([^/,]*)/[^/]*/([^/]*)/([^/]*)/", handler.headers.get("Authorization") or "")
         self.access_key_id, self.region, self.service = scope.groups() if scope else (None, None, unsigned_service(
@@ -76,7 +86,7 @@ class Call:
         return {"n": number, "action": self.action, "params": self.params, "status": self.status, "error": self.error,
                 "time": self.time, "start": self.start, "end": self.ended,
                 "duration": None if self.ended is None else self.ended - self.start, "request_id": self.request_id,
-                "access_key_id": self.access_key_id, "region": self.region, "service": self.service,
+                "access_key_id": self.access_key_id, "region": self.region, "service": self.service, "unsigned_payload": self.unsigned_payload,
                 "faults": self.faults}
 
 
@@ -86,23 +96,16 @@ def unsigned_service(method, path, version):
 
 
 def rest_action(method, path):
-    """The action of the EBS direct APIs and of SSO, from method and path."""
-    if (method, path) in sso.ACTIONS:
-        return sso.ACTIONS[method, path][0]
-    for pattern, verbs in ((r"/snapshots/completion/[^/]+", {"POST": "CompleteSnapshot"}),
-                           (r"/snapshots/[^/]+/blocks/\d+", {"PUT": "PutSnapshotBlock", "GET": "GetSnapshotBlock"}),
-                           (r"/snapshots/[^/]+/blocks", {"GET": "ListSnapshotBlocks"}),
-                           (r"/snapshots", {"POST": "StartSnapshot"})):
-        if re.fullmatch(pattern, path) and method in verbs:
-            return verbs[method]
-    return f"{method} {path}"
+    """The action of SSO, from method and path."""
+    return sso.ACTIONS.get((method, path), (f"{method} {path}",))[0]
 
 
-def error_answer(call, status, code, message):
+def error_answer(call, status, code, message, reason=None):
     """An error in the shape of the service that was called."""
     code_message = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
     if call.service == "ebs":
-        return Answer(status, json.dumps({"message": message}), "application/json", {"x-amzn-errortype": code})
+        return Answer(status, direct_requests.error_body(code, message, reason), "application/json",
+                      {"x-amzn-errortype": code})
     if call.service in ("sso", "sso-oidc"):
         return Answer(status, json.dumps(sso.error_body(call.service, code, message)), "application/json",
                       {"x-amzn-ErrorType": code})
@@ -129,13 +132,18 @@ class Gateway:
         lab = self.lab
         if call.service in ("sso", "sso-oidc"):
             return self._sso(handler, call, body)
-        refused = common.refusal(handler.headers, body, call.action, call.service, lab.now())
+        refused = common.refusal(handler.headers, call.payload_hash, call.action, call.service, lab.now())
+        if refused and call.service == "ebs":
+            refused = 403, EBS[refused[1]], refused[2]
         if refused is None and lab.sessions.expired(call.access_key_id):
             refused = EXPIRED.get(call.service, (403, "ExpiredToken", "The security token included in the request is expired"))
         if refused:
             return error_answer(call, *refused)
         with self.lock:
             lab.states.settle()
+            lab.direct.settle()
+            if call.service == "ebs":
+                return self._direct(handler, call, body)
             token = call.params.get("ClientToken") if call.action in TOKENED else None
             if token:
                 known = self._known(call, token)
@@ -159,6 +167,16 @@ class Gateway:
                 code, message = refusal.args
                 return error_answer(call, sso.STATUS.get(code, 400), code, message)
 
+    def _direct(self, handler, call, body):
+        try:
+            status, headers, body = self.lab.direct.ask(call, handler.command, handler.path, handler.headers, body)
+            return Answer(status, body, "application/json" if isinstance(body, str) else "application/octet-stream", headers)
+        except direct_requests.Refusal as refusal:
+            return error_answer(call, refusal.status, refusal.code, refusal.message, refusal.reason)
+        except Exception as error:  # pylint: disable=broad-except; see ask()
+            self.lab.log(traceback.format_exc())
+            return error_answer(call, 400, "LabCannotDoThis", f"{type(error).__name__}: {error}")
+
     def _moto(self, handler, call, body):
         url = urlsplit(handler.path)
         environ = create_environ(path=unquote(url.path), query_string=url.query, method=handler.command,
@@ -169,16 +187,13 @@ class Gateway:
         chunks, status, headers = run_wsgi_app(self.app, environ, buffered=True)
         text = b"".join(chunks)
         answer = Answer(int(status.split()[0]), text, headers.get("Content-Type", "text/xml"),
-                        {k: v for k, v in headers.items() if k.lower() in ("x-amzn-errortype", "location")
-                         or k.lower().startswith("x-amz-")})
-        if answer.status >= 400 and (call.service != "ebs" or b"<Code>" in text):
+                        {k: v for k, v in headers.items() if k.lower() in ("x-amzn-errortype", "location")})
+        if answer.status >= 400:
             code = re.search(rb"<Code>(.*?)</Code>", text, re.DOTALL)
             message = re.search(rb"<Message>(.*?)</Message>", text, re.DOTALL)
             if code is None:
                 return error_answer(call, 400, "LabCannotDoThis", text.decode("utf-8", "replace")[:500])
             code, message = (_plain(m.group(1)) if m else "" for m in (code, message))
-            if call.service == "ebs":
-                code = EBS.get(code, code)
             if call.service == "ec2" and code == "AccessDenied":
                 code, message = "UnauthorizedOperation", denials.refused(self.lab, call)
             status = answer.status
@@ -317,12 +332,16 @@ class Handler(BaseHTTPRequestHandler):
     def error(self, call, fault):
         kind = fault["kind"]
         status, code, message = 500, "InternalError", "An internal error has occurred"
-        if kind in ("throttle", "bucket"):
+        if call.service == "ebs":
+            status, code, message = direct_requests.TROUBLE.get(kind, direct_requests.FAILED)
+        elif kind in ("throttle", "bucket"):
             status, code, message = 503, "RequestLimitExceeded", "Request limit exceeded."
         elif kind == "not_found":
             status, code = 400, not_found_code(call.action)
             message = f"The {code.partition('.')[0].removeprefix('Invalid')} does not exist"
-        return error_answer(call, fault.get("status", status), fault.get("code", code), fault.get("message", message))
+        code = fault.get("code", code)
+        status = fault.get("status") or call.service == "ebs" and direct_requests.modelled(code) or status
+        return error_answer(call, status, code, fault.get("message", message), fault.get("reason"))
 
     def hang(self, call, seconds):
         """Nothing for so long, but no longer than the client waits."""
@@ -396,7 +415,8 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request, client_address):
-        pass
+        if not isinstance(sys.exc_info()[1], OSError):  # clients may go at any time
+            traceback.print_exc()
 
 
 def serve(gateway, port):

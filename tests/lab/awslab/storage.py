@@ -176,17 +176,28 @@ def room(instance):
     return ebs.get("MaximumEbsAttachments", 26) - (max(0, len(instance.nics) - 1) if shared else 0)
 
 
-def new_snapshot(lab, backend, volume, description, **more):
-    """A snapshot whose size stays what the volume's was; it completes as the settings say."""
+def pending_snapshot(backend, volume, description, **more):
+    """A snapshot whose size stays what the volume's was."""
     source = SimpleNamespace(id=volume.id, size=volume.size, encrypted=volume.encrypted)
     snapshot = Snapshot(backend, random_snapshot_id(), source, description, **more)
     snapshot.status, snapshot.status_message = "pending", None
     backend.snapshots[snapshot.id] = snapshot
+    return snapshot
 
+
+def complete(lab, snapshot, mistake=None):
+    """The snapshot completes as the settings say, or fails with the mistake."""
     def finish(error):
+        error = mistake or error
         snapshot.status = "error" if error else "completed"
         snapshot.status_message = error
     lab.states.begin("snapshot", "completed", snapshot.id, finish)
+
+
+def new_snapshot(lab, backend, volume, description, **more):
+    """A pending snapshot that completes as the settings say."""
+    snapshot = pending_snapshot(backend, volume, description, **more)
+    complete(lab, snapshot)
     return snapshot
 
 
@@ -202,6 +213,9 @@ def _snapshots(lab):
 
     def progress(self):
         change = lab.states.pending(self.id)
+        upload = getattr(self, "direct", None)
+        if upload is not None and self.status == "pending":
+            return f"{upload.progress}%"
         return "100%" if change is None or self.status != "pending" else f"{change.progress()}%"
 
     def get_snapshot(self, snapshot_id):
