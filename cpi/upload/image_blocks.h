@@ -38,6 +38,15 @@ int image_blocks_size(struct image_blocks *blocks, uint64_t *ret_bytes, struct e
  * without a word is ERROR_IO with its exit status and last words. ERROR_CANCELLED after a signal. */
 int image_blocks_next(struct image_blocks *blocks, uint8_t *data, struct image_block *ret_block, bool *ret_more,
 		      struct error *err);
+/* Who is asked, a few times a second and on the caller's thread, whether to go on waiting for the child; -1 and an error ends the
+ * wait with it. NULL: nobody. */
+struct image_blocks_patience {
+	int (*go_on)(void *self, struct error *err);
+	void *self;
+};
+void image_blocks_ask(struct image_blocks *blocks, const struct image_blocks_patience *patience);
+/* What the child said last of its progress, zeros before. */
+void image_blocks_progress(const struct image_blocks *blocks, struct onhost_progress *ret_progress);
 /* After the last one: what the child says of the whole. Texts in the arena. */
 int image_blocks_result(struct image_blocks *blocks, struct arena *arena, struct onhost_written *ret_written,
 			struct error *err);
