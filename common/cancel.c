@@ -68,6 +68,8 @@ int cancel_check(const struct cancel *cancel, struct error *err)
 {
 	if (!cancel_raised(cancel))
 		return 0;
+	if (cancel->signal == CANCEL_NO_SIGNAL)
+		return error_set(err, ERROR_CANCELLED, "stopped, because something else has failed");
 	return error_set(err, ERROR_CANCELLED, "stopped by signal %d (%s)", (int)cancel->signal,
 			 strsignal(cancel->signal));
 }

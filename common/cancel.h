@@ -14,6 +14,9 @@ struct cancel {
 	int write_fd;
 };
 
+/* In a signal's place: what is stopped was part of something that has failed. */
+#define CANCEL_NO_SIGNAL (-1)
+
 /* Opens the pipe behind it; cancel_close releases it. */
 int cancel_open(struct cancel *cancel, struct error *err);
 void cancel_close(struct cancel *cancel);
@@ -24,7 +27,7 @@ int cancel_renew(struct cancel *cancel, struct error *err);
 void cancel_raise(struct cancel *cancel, int signal);
 /* A NULL cancel is never raised. */
 bool cancel_raised(const struct cancel *cancel);
-/* 0 while it has not been raised, else -1 and ERROR_CANCELLED, which names the signal. */
+/* 0 while it has not been raised, else -1 and ERROR_CANCELLED, which names the signal, where it was one. */
 int cancel_check(const struct cancel *cancel, struct error *err);
 /* Takes a raised one back, so that the clean-up after it can do its own calls; a further signal raises it again. */
 void cancel_clear(struct cancel *cancel);

@@ -38,9 +38,12 @@ struct uploader_result {
 	unsigned most_at_once;
 	unsigned throttled;
 	double seconds;
+	struct error recording; /* kind ERROR_NONE, unless blocks could not be recorded any more: why */
 };
 
-/* Returns when all blocks are acknowledged, or at the first failure, when none is on its way any more. */
+/* Returns when all blocks are acknowledged, or at the first failure (the block's number in front), when none is on its way any more:
+ * they are cut off. Until then the runtime of ec2's calls watches a cancel of its own in place of runtime's, so that no other
+ * thread may use that runtime. ERROR_INTERNAL when the state names blocks that the image does not have. */
 int uploader_run(struct runtime *runtime, struct ec2_client *ec2, const struct uploader_options *options,
 		 struct uploader_result *ret_result, struct error *err);
 

@@ -27,6 +27,22 @@ static bool readable(const struct cancel *cancel)
 	return poll(&look, 1, 0) == 1;
 }
 
+static void not_by_a_signal(void **state)
+{
+	struct cancel cancel;
+	struct error err = { .kind = ERROR_NONE };
+
+	(void)state;
+	assert_int_equal(cancel_open(&cancel, &err), 0);
+	cancel_raise(&cancel, CANCEL_NO_SIGNAL);
+	assert_true(cancel_raised(&cancel));
+	assert_true(readable(&cancel));
+	assert_int_equal(cancel_check(&cancel, &err), -1);
+	assert_int_equal(err.kind, ERROR_CANCELLED);
+	assert_string_equal(err.message, "stopped, because something else has failed");
+	cancel_close(&cancel);
+}
+
 static void raised_and_taken_back(void **state)
 {
 	struct cancel cancel;
@@ -154,7 +170,8 @@ static void no_descriptor_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(raised_and_taken_back), cmocka_unit_test(a_full_pipe_does_not_block),
+		cmocka_unit_test(raised_and_taken_back),
+		cmocka_unit_test(not_by_a_signal), cmocka_unit_test(a_full_pipe_does_not_block),
 		cmocka_unit_test(from_a_handler),	 cmocka_unit_test(none_is_never_raised),
 		cmocka_unit_test(descriptors_are_not_inherited), cmocka_unit_test(no_descriptor_left),
 		cmocka_unit_test(renewed),
