@@ -153,6 +153,12 @@ $(FAULT_FS): $(BUILD)/obj/tests/tools/fault_fs.o
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(call pkg_libs,fuse3)
 
+# in place of EBS, EC2 and STS for the bench: takes uploads and throws them away
+EBS_SINK := $(BUILD)/tests/ebs_sink
+$(EBS_SINK): $(BUILD)/obj/tests/tools/ebs_sink.o
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^
+
 # overlays the one answer that no emulator gives; loaded into onhost by the guest tests
 SHIM := $(BUILD)/tests/identify_shim.so
 $(SHIM): tests/tools/identify_shim.c $(BUILD)/flags
@@ -197,7 +203,7 @@ TESTS ?= tests/integration
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
-integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) $(SHIM) ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
 
@@ -239,7 +245,7 @@ BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
 bench: ## measure: image to device, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo bench
-	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver
+	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver $(EBS_SINK)
 	@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
 
