@@ -243,7 +243,7 @@ valgrind-run: all
 
 BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
-bench: ## measure: image to device, cpi info, waits, 200 cpi against request limits; writes build/bench.json
+bench: ## measure: image to device and to snapshot, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo bench
 	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver $(EBS_SINK)
 	@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost

@@ -4,7 +4,7 @@
 
 Image to device: image.py. `cpi info` against /bin/true, the least that any process costs here. Waits: how long
 after a volume of the lab has become available `cpi create_disk` is done, with some of them side by side. Throttling: how
-long 200 cpi at once take against EC2's token buckets, and what those allow at best."""
+long 200 cpi at once take against EC2's token buckets, and what those allow at best. Image to snapshot: upload.py."""
 
 import argparse
 import json
@@ -21,6 +21,7 @@ import urllib.request
 
 import crowd
 import image
+import upload
 from measure import mean, measured, median, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -185,10 +186,12 @@ def main():
     parser.add_argument("--info-rounds", type=int, default=50)
     parser.add_argument("--waits", type=int, default=60)
     parser.add_argument("--crowd", type=int, default=200)
-    parser.add_argument("--only", choices=("info", "waits", "throttling", "image"), action="append")
+    parser.add_argument("--upload-rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("info", "waits", "throttling", "image", "upload"), action="append")
     args = parser.parse_args()
     result = {"mib": args.mib, "rounds": args.rounds}
-    parts = {"info": show_info, "waits": show_waits, "throttling": show_throttling, "image": image.show}
+    parts = {"info": show_info, "waits": show_waits, "throttling": show_throttling, "image": image.show,
+             "upload": lambda *both: upload.show(*both, Lab)}
     for name, part in parts.items():
         if args.only is None or name in args.only:
             part(args, result)
