@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/http_error.h"
+#include "common/http_trust.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define TIMEOUT_MS 60000
@@ -32,8 +33,10 @@ struct line {
 };
 
 struct client {
-	pthread_mutex_t lock;
-	struct line *idle; /* under the lock; the last used first */
+	pthread_mutex_t lock; /* over what follows */
+	struct line *idle; /* the last used first */
+	bool folder_looked_at;
+	const char *folder; /* libcurl's own, where it makes the system's file of certificates superfluous; else NULL */
 };
 
 /* One exchange while it runs. */
@@ -41,6 +44,7 @@ struct exchange {
 	const struct http_request *request;
 	const struct cancel *cancel;
 	struct arena *arena;
+	const char *trust_folder; /* instead of the system's file; NULL: as libcurl is made */
 	char origin[ORIGIN_SIZE];
 	size_t sent;
 	struct buf body;
@@ -194,11 +198,15 @@ static void set_method(CURL *easy, struct exchange *exchange)
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
 }
 
-static void set_tls(CURL *easy, const char *ca_file)
+static void set_tls(CURL *easy, const char *ca_file, const char *trust_folder)
 {
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (ca_file == NULL && trust_folder != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, trust_folder);
+	}
 	if (ca_file == NULL)
 		return;
 	/* instead of the system's, not beside them */
@@ -232,7 +240,7 @@ static void set_options(CURL *easy, struct exchange *exchange, struct curl_slist
 
 	curl_easy_reset(easy);
 	set_limits(easy);
-	set_tls(easy, request->ca_file);
+	set_tls(easy, request->ca_file, exchange->trust_folder);
 	set_method(easy, exchange);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
@@ -452,6 +460,24 @@ static struct line *new_line(void)
 	return line;
 }
 
+/* Thirty connections that each hold the whole file take seconds of CPU and tens of MiB. */
+static const char *trust_folder(struct client *client, const struct http_request *request)
+{
+	if (request->ca_file != NULL || strncasecmp(request->url, "https:", strlen("https:")) != 0)
+		return NULL;
+	pthread_mutex_lock(&client->lock);
+	if (!client->folder_looked_at) {
+		const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+		bool by_name = curl->ssl_version != NULL && strncmp(curl->ssl_version, "OpenSSL", 7) == 0;
+		if (by_name && http_trust_folder_has_all(curl->capath, curl->cainfo))
+			client->folder = curl->capath;
+		client->folder_looked_at = true;
+	}
+	const char *folder = client->folder;
+	pthread_mutex_unlock(&client->lock);
+	return folder;
+}
+
 /* One that was there last, else any idle one, else a new one. Connections cannot be shared between threads, so they
  * stay with their line. */
 static struct line *take_line(struct client *client, const char *origin)
@@ -495,6 +521,7 @@ static int perform(void *self, const struct http_request *request, const struct 
 	wake_up();
 	if (set_origin(&exchange, err) != 0 || make_headers(request, &headers, err) != 0)
 		return -1;
+	exchange.trust_folder = trust_folder(client, request);
 	struct line *line = take_line(client, exchange.origin);
 	if (line == NULL)
 		return error_set(err, ERROR_NOMEM, "libcurl cannot be set up: out of memory");

@@ -255,6 +255,21 @@ static void time_out(void **state)
 	}
 }
 
+/* Nothing moves: that is noticed long before the whole exchange's time is over. */
+static void stalled(void **state)
+{
+	static char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+	struct fixture *fixture = *state;
+	struct http_server *server = http_server_start(hang, half);
+	struct http_request request = { .method = "GET", .timeout_ms = 3600000, .stall_ms = 1, .max_answer = 100 };
+
+	request.url = http_server_url(server, "/");
+	assert_int_equal(perform(fixture, &request), -1);
+	assert_int_equal(fixture->err.kind, ERROR_TIMEOUT);
+	assert_true(fixture->err.retryable);
+	http_server_stop(server);
+}
+
 static struct cancel *for_handler;
 
 static void on_signal(int signal)
@@ -719,6 +734,7 @@ int main(void)
 		TEST(unusable_urls),
 		TEST(unknown_name),
 		TEST(time_out),
+		TEST(stalled),
 		TEST(cancelled_while_it_hangs),
 		TEST(split_in_pieces),
 		TEST(sizes),
