@@ -8,7 +8,7 @@
 #include "common/parse.h"
 
 #define NOT_FOUND_FIRST_MS 200
-#define NOT_FOUND_CAP_MS 3000
+#define NOT_FOUND_LOOKS 10 /* at least so many, however long it may stay unknown */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -134,11 +134,12 @@ static bool next_not_found(struct retry *retry, int64_t *ret_delay_ms)
 		retry->not_found_until = deadline_in(retry->clock, retry->not_found_ms);
 	else if (deadline_passed(retry->clock, retry->not_found_until))
 		return false;
+	const int64_t cap = retry->not_found_ms / NOT_FOUND_LOOKS;
 	int64_t delay = NOT_FOUND_FIRST_MS;
-	for (unsigned i = 0; i < retry->not_found && delay < NOT_FOUND_CAP_MS; i++)
+	for (unsigned i = 0; i < retry->not_found && delay < cap; i++)
 		delay = delay * 3 / 2;
 	retry->not_found++;
-	*ret_delay_ms = delay / 2 + backoff_delay_ms(0, delay / 2, NOT_FOUND_CAP_MS);
+	*ret_delay_ms = delay / 2 + backoff_delay_ms(0, delay / 2, cap);
 	return true;
 }
 

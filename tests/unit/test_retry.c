@@ -34,6 +34,7 @@ static void test_classes(void **state)
 		{ "ThrottledException", 400, RETRY_THROTTLE },
 		{ "RequestThrottled", 400, RETRY_THROTTLE },
 		{ "RequestThrottledException", 400, RETRY_THROTTLE },
+		{ "RequestThrottleException", 400, RETRY_THROTTLE },
 		{ "EC2ThrottledException", 400, RETRY_THROTTLE },
 		{ "TooManyRequestsException", 400, RETRY_THROTTLE },
 		{ "BandwidthLimitExceeded", 400, RETRY_THROTTLE },
@@ -43,6 +44,7 @@ static void test_classes(void **state)
 		{ "429", 429, RETRY_THROTTLE },
 		{ "InternalError", 500, RETRY_TRANSIENT },
 		{ "InternalFailure", 500, RETRY_TRANSIENT },
+		{ "InternalServerException", 500, RETRY_TRANSIENT },
 		{ "ServiceUnavailable", 503, RETRY_TRANSIENT },
 		{ "Unavailable", 503, RETRY_TRANSIENT },
 		{ "PriorRequestNotComplete", 400, RETRY_TRANSIENT },
@@ -64,11 +66,16 @@ static void test_classes(void **state)
 		{ "UnauthorizedOperation", 403, RETRY_NEVER },
 		{ "AccessDenied", 403, RETRY_NEVER },
 		{ "AccessDeniedException", 500, RETRY_NEVER },
+		{ "AccessDeniedException", 403, RETRY_NEVER },
+		{ "ServiceQuotaExceededException", 402, RETRY_NEVER },
+		{ "ConflictException", 409, RETRY_NEVER },
+		{ "ValidationException", 400, RETRY_NEVER },
 		{ "VolumeInUse", 400, RETRY_NEVER },
 		{ "403", 403, RETRY_NEVER },
 		{ "InvalidVolume.NotFound", 400, RETRY_NOT_FOUND },
 		{ "InvalidAMIID.NotFound", 400, RETRY_NOT_FOUND },
 		{ "InvalidAMIID.Unavailable", 400, RETRY_NOT_FOUND },
+		{ "ResourceNotFoundException", 404, RETRY_NOT_FOUND },
 		{ "InvalidVolumeID.Malformed", 400, RETRY_NEVER },
 		{ "RequestExpired", 400, RETRY_CLOCK_SKEW },
 		{ "RequestTimeTooSkewed", 403, RETRY_CLOCK_SKEW },
@@ -76,12 +83,21 @@ static void test_classes(void **state)
 		{ "SignatureDoesNotMatch", 403, RETRY_CLOCK_SKEW },
 		{ "InvalidSignatureException", 403, RETRY_CLOCK_SKEW },
 		{ "ExpiredToken", 403, RETRY_EXPIRED },
+		{ "ExpiredTokenException", 400, RETRY_EXPIRED },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct error err = aws_error(rows[i].code, rows[i].status);
 		if (retry_classify(&err) != rows[i].class)
 			fail_msg("%s %d: class %d", rows[i].code, rows[i].status, (int)retry_classify(&err));
 	}
+	/* what the message alone tells; a code that tells more counts first */
+	struct error passing = aws_error("ValidationException", 400);
+	passing.retryable = true;
+	assert_int_equal(retry_classify(&passing), RETRY_TRANSIENT);
+	assert_false(retry_outcome_unknown(&passing));
+	passing = aws_error("RequestLimitExceeded", 503);
+	passing.retryable = true;
+	assert_int_equal(retry_classify(&passing), RETRY_THROTTLE);
 	struct error network = { .kind = ERROR_NETWORK, .retryable = true };
 	assert_int_equal(retry_classify(&network), RETRY_TRANSIENT);
 	network.retryable = false;
@@ -186,6 +202,19 @@ static void test_not_found_for_half_a_minute(void **state)
 	}
 	assert_in_range(fake.now_ms, RETRY_NOT_FOUND_MS, RETRY_NOT_FOUND_MS + 5000);
 	assert_in_range(attempts, 8, 60);
+
+	/* a longer while is not asked the more often */
+	attempts = 0;
+	fake.now_ms = 0;
+	retry_init(&retry, &fake.clock, 0, true);
+	retry.not_found_ms = 130000;
+	while (retry_next(&retry, RETRY_NOT_FOUND, 0, &delay)) {
+		assert_in_range(delay, 100, 19500);
+		fake.now_ms += delay;
+		attempts++;
+	}
+	assert_in_range(fake.now_ms, 130000, 150000);
+	assert_in_range(attempts, 12, 60);
 	fake_aws_close(&fake);
 }
 
