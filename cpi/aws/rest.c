@@ -19,7 +19,7 @@ static bool is_https(const struct endpoint *endpoint)
 /* What stands for the payload in the signature. NULL: nothing is known yet. */
 static const char *payload_of(const struct attempt *attempt, const struct aws_rest_call *call, char hex[SHA256_HEX_SIZE])
 {
-	/* over http nothing else protects it: botocore signs it there as well */
+	/* over http nothing else would protect it on the way */
 	if (call->unsigned_payload && is_https(attempt->endpoint))
 		return SIGV4_UNSIGNED_PAYLOAD;
 	if (call->body_sha256 == NULL)

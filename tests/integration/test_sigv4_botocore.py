@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signer against botocore's, over generated requests: odd paths, queries, blanks, repeated headers, tokens."""
+"""The signer against botocore's, over generated requests: odd paths, queries, blanks, repeated headers, tokens; and over the
+EBS direct calls, as botocore makes them itself."""
 
+import base64
 import datetime
+import hashlib
 import json
 import os
 import random
 import re
 import subprocess
-from urllib.parse import quote, unquote
+from types import SimpleNamespace
+from urllib.parse import quote, unquote, urlsplit
 
 import botocore.auth
+import botocore.awsrequest
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -185,3 +191,82 @@ def test_everything_that_is_signed_counts():
     ]
     signatures = [line.rsplit("Signature=", 1)[1] for line in signed_by_us([base] + changed)]
     assert len(set(signatures)) == len(signatures)
+
+
+# --- the EBS direct calls, as botocore's own client makes them -------------------------------------------------------------
+
+BLOCK = bytes(range(256)) * 2048
+CHECKSUM = base64.b64encode(hashlib.sha256(BLOCK).digest()).decode()
+EBS_CALLS = [
+    ("start_snapshot", {"VolumeSize": 3, "ClientToken": "token-1", "Timeout": 60, "Encrypted": True,
+                        "Tags": [{"Key": "Name", "Value": "a \"b\" ü"}]}),
+    ("put_snapshot_block", {"SnapshotId": "snap-1234567890abcdef0", "BlockIndex": 5, "BlockData": BLOCK, "DataLength": 524288,
+                            "Progress": 42, "Checksum": CHECKSUM, "ChecksumAlgorithm": "SHA256"}),
+    ("complete_snapshot", {"SnapshotId": "snap-1234567890abcdef0", "ChangedBlocksCount": 7, "Checksum": CHECKSUM,
+                           "ChecksumAlgorithm": "SHA256", "ChecksumAggregationMethod": "LINEAR"}),
+    ("list_snapshot_blocks", {"SnapshotId": "snap-1234567890abcdef0", "MaxResults": 100}),
+]
+
+
+def sent_by_botocore(endpoint, operation, arguments, monkeypatch):
+    """The request that botocore would send, caught before it is."""
+    when = datetime.datetime(2026, 1, 31, 10, 20, 30, tzinfo=datetime.timezone.utc)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: when.replace(tzinfo=None))
+    client = botocore.session.Session().create_client(
+        "ebs", region_name="eu-west-3", endpoint_url=endpoint, aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", aws_session_token="token/+=")
+    caught = []
+
+    def catch(request, **_):
+        caught.append(request)
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: [b"{}"]))
+    client.meta.events.register("before-send.ebs", catch)
+    getattr(client, operation)(**arguments)
+    return caught[0], int(when.timestamp())
+
+
+def text_of(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@pytest.mark.parametrize("endpoint", ["https://ebs.eu-west-3.amazonaws.com", "http://127.0.0.1:5000"])
+@pytest.mark.parametrize("operation,arguments", EBS_CALLS, ids=[name for name, _ in EBS_CALLS])
+def test_ebs_direct(endpoint, operation, arguments, monkeypatch):
+    theirs, when = sent_by_botocore(endpoint, operation, arguments, monkeypatch)
+    authorization = text_of(theirs.headers["Authorization"])
+    signed = re.search(r"SignedHeaders=([^,]+)", authorization).group(1).split(";")
+    url = urlsplit(theirs.url)
+    given = {name.lower(): text_of(value) for name, value in theirs.headers.items()}
+    body = theirs.body or b""
+    request = {
+        "method": theirs.method, "path": url.path, "query": url.query, "service": "ebs", "region": "eu-west-3", "time": when,
+        "headers": [["Host", url.netloc]] + [[name, given[name]] for name in signed
+                                             if name not in ("host", "x-amz-date", "x-amz-security-token")],
+        "body_hex": (body if isinstance(body, bytes) else body.encode()).hex(),
+        "access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        "session_token": "token/+=",
+    }
+    if operation == "put_snapshot_block":
+        assert {"x-amz-checksum", "x-amz-checksum-algorithm", "x-amz-content-sha256", "x-amz-data-length",
+                "x-amz-progress"} <= set(signed)
+        request["payload_sha256"] = given["x-amz-content-sha256"]
+        assert request["payload_sha256"] == "UNSIGNED-PAYLOAD"
+    assert signed_by_us([request]) == [authorization]
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_block_as_we_send_it(is_signed, monkeypatch):
+    """Over https without its payload, over http with its digest, which is given and not computed anew."""
+    request = {
+        "method": "PUT", "path": "/snapshots/snap-1234567890abcdef0/blocks/5", "query": "", "body_hex": BLOCK.hex(),
+        "headers": [["Host", "ebs.eu-west-3.amazonaws.com"], ["Content-Type", "application/octet-stream"],
+                    ["x-amz-Data-Length", "524288"], ["x-amz-Progress", "42"], ["x-amz-Checksum", CHECKSUM],
+                    ["x-amz-Checksum-Algorithm", "SHA256"]],
+        "service": "ebs", "region": "eu-west-3", "time": 1769854830,
+        "access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    }
+    if not is_signed:
+        request["headers"].append(["X-Amz-Content-SHA256", "UNSIGNED-PAYLOAD"])
+    theirs = signed_by_botocore(request, monkeypatch)
+    payload = hashlib.sha256(BLOCK).hexdigest() if is_signed else "UNSIGNED-PAYLOAD"
+    assert signed_by_us([dict(request, payload_sha256=payload, body_hex="")]) == [theirs]

@@ -12,7 +12,7 @@
 #include "cpi/aws/sigv4.h"
 #include "tests/tools/lines.h"
 
-#define MAX_LINE ((size_t)1024 * 1024)
+#define MAX_LINE ((size_t)2 * 1024 * 1024) /* a block of a snapshot, in hexadecimal, has 1 MiB */
 
 static int hex_digit(char c)
 {
