@@ -187,6 +187,8 @@ static void set_method(CURL *easy, struct exchange *exchange)
 		if (strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0) {
 			curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
 			curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+			/* there is nothing to rewind that would stop curl (below): only kept connections make it repeat */
+			curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 		}
 		return;
 	}
