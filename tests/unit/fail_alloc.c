@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/fail_alloc.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 void *__real_malloc(size_t size);
@@ -10,8 +11,9 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
-static long left = -1; /* -1: off */
-static bool failed;
+/* threads of what is tested ask as well */
+static atomic_long left = -1; /* -1: off */
+static atomic_bool failed;
 
 void fail_alloc_after(long n)
 {
@@ -27,14 +29,13 @@ bool fail_alloc_off(void)
 
 static bool refuse(void)
 {
-	if (left < 0)
-		return false;
-	if (left == 0) {
+	long now = left;
+
+	while (now > 0 && !atomic_compare_exchange_weak(&left, &now, now - 1))
+		;
+	if (now == 0)
 		failed = true;
-		return true;
-	}
-	left--;
-	return false;
+	return now == 0;
 }
 
 void *__wrap_malloc(size_t size)
