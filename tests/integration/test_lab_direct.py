@@ -423,8 +423,12 @@ def test_completions_that_cannot_be(direct, arguments):
 
 
 def test_time_out(lab, direct):
-    made, other = direct.start(Timeout=4320), direct.start()
+    made, other, sealed = direct.start(Timeout=4320), direct.start(), direct.start()
     direct.put(made, 0, content(1))
+    lab.states(snapshot={"completed": {"looks": 1, "count": 1}})
+    direct.complete(sealed, 0)
+    assert lab.control("direct/expire", "POST", {"SnapshotId": sealed}) == [] and direct.state(sealed) == "pending"
+    assert direct.state(sealed) == "completed"
     assert lab.control("direct/expire", "POST", {"SnapshotId": made}) == [made]
     shown = direct.shown(made)
     assert shown["State"] == "error" and "timeout" in shown["StateMessage"]
@@ -511,6 +515,7 @@ def test_changed_blocks(lab, direct):
     assert direct.read(child, 1, blocks[1]["SecondBlockToken"]) == content(3)
     assert list(changed(parent, grandchild)[0]) == [1, 2]
     assert list(changed(parent, grandchild, StartingBlockIndex=2)[0]) == [2]
+    assert list(changed(parent, direct.upload({9: bytes(BLOCK)}, ParentSnapshotId=parent))[0]) == [9]  # there, though of zeros
     lab.options(page_size=1)
     token = changed(parent, grandchild)[1]["NextToken"]
     assert list(changed(parent, grandchild, NextToken=token)[0]) == [2]

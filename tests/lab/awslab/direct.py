@@ -125,12 +125,12 @@ class Direct:
                 del self._open[ident]
 
     def expire(self, pattern):
-        """The time-out of pending snapshots is over now; their ids."""
-        gone = [i for i, s in self._open.items() if fnmatch.fnmatchcase(i, pattern) and not s.direct.sealed]
-        for ident in gone:
-            self._open[ident].direct.deadline = 0
+        """The time-out of pending snapshots is over now; the ids of those that fail by it."""
+        found = [s for i, s in self._open.items() if fnmatch.fnmatchcase(i, pattern)]
+        for snapshot in found:
+            snapshot.direct.deadline = 0
         self.settle()
-        return gone
+        return [s.id for s in found if s.status == "error"]
 
     # The actions
 
