@@ -152,6 +152,7 @@ static int build_settings(const struct json *aws, bool has_file, struct aws_sett
 	    read_text(aws, "aws", "region", &settings->region, err) != 0 ||
 	    read_text(aws, "aws", "ec2_endpoint", &settings->ec2_endpoint, err) != 0 ||
 	    read_text(aws, "aws", "elb_endpoint", &settings->elb_endpoint, err) != 0 ||
+	    read_text(aws, "aws", "ebs_endpoint", &settings->ebs_endpoint, err) != 0 ||
 	    read_int(aws, "aws", "max_retries", CONFIG_DEFAULT_MAX_RETRIES, &retries, err) != 0)
 		return -1;
 	if (retries < 0 || retries > MAX_RETRIES_LIMIT)
@@ -228,6 +229,20 @@ static int build_ssh(const struct json *stemcell, struct config_ssh *ssh, struct
 	return config_ssh_check(ssh, err);
 }
 
+static int read_connections(const struct json *stemcell, unsigned *ret_connections, struct error *err)
+{
+	int64_t connections;
+
+	if (read_int(stemcell, "aws.stemcell", "upload_connections", 0, &connections, err) != 0)
+		return -1;
+	if (connections < 0 || connections > CONFIG_UPLOAD_CONNECTIONS_MAX)
+		return error_set(err, ERROR_CONFIG,
+				 "the configuration's aws.stemcell.upload_connections is %lld, but should be from 1 to %d",
+				 (long long)connections, CONFIG_UPLOAD_CONNECTIONS_MAX);
+	*ret_connections = (unsigned)connections;
+	return 0;
+}
+
 static int build_stemcell(const struct json *properties, const struct json *aws, struct arena *arena,
 			  struct config_stemcell *stemcell, struct error *err)
 {
@@ -254,7 +269,8 @@ static int build_stemcell(const struct json *properties, const struct json *aws,
 	if (read_text(merged, "aws.stemcell", "onhost_path", &stemcell->onhost_path, err) != 0 ||
 	    read_bool(merged, "aws.stemcell", "skip_zero_blocks", &stemcell->skip_zero_blocks, err) != 0)
 		return -1;
-	if (read_bool(merged, "aws.stemcell", "lab", &stemcell->lab, err) != 0)
+	if (read_connections(merged, &stemcell->upload_connections, err) != 0 ||
+	    read_bool(merged, "aws.stemcell", "lab", &stemcell->lab, err) != 0)
 		return -1;
 	return read_text(merged, "aws.stemcell", "lab_devices", &stemcell->lab_devices, err);
 }

@@ -14,6 +14,7 @@
 
 #define CONFIG_MAX_BYTES ((size_t)8 * 1024 * 1024)
 #define CONFIG_API_VERSION_MAX 3
+#define CONFIG_UPLOAD_CONNECTIONS_MAX 64
 #define CONFIG_DEFAULT_MAX_RETRIES 2 /* DEFAULT_MAX_RETRIES of the original, when the file has none */
 
 enum config_builder { CONFIG_BUILDER_AUTO, CONFIG_BUILDER_LOCAL, CONFIG_BUILDER_SSH, CONFIG_BUILDER_DIRECT };
@@ -35,6 +36,7 @@ struct config_stemcell {
 	struct config_ssh ssh;
 	const char *onhost_path; /* NULL: found beside cpi, else in PATH */
 	bool skip_zero_blocks;
+	unsigned upload_connections;   /* of the EBS direct APIs; 0: uploader.h's default */
 	bool lab;                      /* tests only: onhost takes the lab's devices */
 	const char *lab_devices;       /* tests only: stands for /dev/disk/by-id where there are no loop devices */
 	const struct json *properties; /* an object or NULL: override the stemcell's cloud properties; our own keys

@@ -140,6 +140,8 @@ static int find_in_profile(const struct profiles *profiles, const struct service
 	return ret_override->where == NULL ? error_nomem(err) : 0;
 }
 
+#define CONFIGURED 3 /* the first of the candidates */
+
 /* url stays NULL where there is none. */
 static int find_override(const struct aws_settings *settings, const struct service *service, struct arena *arena,
 			 struct override *ret_override, struct error *err)
@@ -148,13 +150,14 @@ static int find_override(const struct aws_settings *settings, const struct servi
 	const struct override candidates[] = {
 		{ strcmp(service->name, "ec2") == 0 ? settings->ec2_endpoint : NULL, "aws.ec2_endpoint" },
 		{ is_balancer ? settings->elb_endpoint : NULL, "aws.elb_endpoint" },
+		{ strcmp(service->name, "ebs") == 0 ? settings->ebs_endpoint : NULL, "aws.ebs_endpoint" },
 		{ environment_get(service->variable), service->variable },
 		{ environment_get("AWS_ENDPOINT_URL"), "AWS_ENDPOINT_URL" },
 	};
 	bool ignored = profiles_switch(settings->profiles, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 				       "ignore_configured_endpoint_urls");
 
-	for (size_t i = 0; i < (ignored ? 2 : sizeof(candidates) / sizeof(candidates[0])); i++) {
+	for (size_t i = 0; i < (ignored ? CONFIGURED : sizeof(candidates) / sizeof(candidates[0])); i++) {
 		if (candidates[i].url != NULL) {
 			*ret_override = candidates[i];
 			return 0;

@@ -19,7 +19,7 @@ struct endpoint {
 
 /* The endpoint of a service ("ec2", "elasticloadbalancing", "elasticloadbalancingv2", "sts", "ebs", "sso", "sso-oidc").
  * The first that is there:
- * 1. ec2_endpoint, or elb_endpoint for both kinds of load balancers;
+ * 1. ec2_endpoint, ebs_endpoint, or elb_endpoint for both kinds of load balancers;
  * 2. AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL;
  * 3. of the active profile, endpoint_url of the service in its "services" section, its own endpoint_url (2 and 3 not when
  *    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's ignore_configured_endpoint_urls is true);

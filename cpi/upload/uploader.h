@@ -16,7 +16,7 @@
 #include "cpi/upload/upload_state.h"
 
 #define UPLOADER_CONNECTIONS 32
-#define UPLOADER_CONNECTIONS_MAX 64
+#define UPLOADER_CONNECTIONS_MAX 64 /* CONFIG_UPLOAD_CONNECTIONS_MAX */
 
 struct uploader_options {
 	const char *snapshot_id;

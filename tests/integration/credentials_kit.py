@@ -73,7 +73,7 @@ class Machine:
         """cpi.json without keys."""
         config = json.loads(json.dumps(self.lab.config))
         properties = config["cloud"]["properties"]["aws"]
-        for name in ("access_key_id", "secret_access_key", "metadata_endpoint", "ec2_endpoint", "elb_endpoint"):
+        for name in ("access_key_id", "secret_access_key", "metadata_endpoint", "ec2_endpoint", "elb_endpoint", "ebs_endpoint"):
             del properties[name]
         properties.update({"credentials_source": "env_or_profile", "max_retries": 1}, **aws)
         return config

@@ -294,7 +294,7 @@ class Watched(Working):
     """With a front as its endpoint, and a log that says all."""
 
     def __init__(self, lab, url, request, env=None, config=None, **aws):
-        config = config or config_with(lab, ec2_endpoint=url, elb_endpoint=url, **aws)
+        config = config or config_with(lab, ec2_endpoint=url, elb_endpoint=url, ebs_endpoint=url, **aws)
         super().__init__(start_cpi(lab, config, {**director_env(), "CPI_LOG_LEVEL": "debug", **(env or {})}))
         if request is not None:
             self.send(request)

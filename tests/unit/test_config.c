@@ -103,10 +103,10 @@ static void test_everything(void **state)
 	(void)state;
 	build_ok(arena,
 		 file_with(arena,
-			   KEYS ",\"region\":\"r\",\"session_token\":\"t\",\"role_arn\":\"arn\",\"ec2_endpoint\":\"e\",\"elb_endpoint\":\"l\","
+			   KEYS ",\"region\":\"r\",\"session_token\":\"t\",\"role_arn\":\"arn\",\"ec2_endpoint\":\"e\",\"elb_endpoint\":\"l\",\"ebs_endpoint\":\"b\","
 				"\"max_retries\":8,\"dualstack\":true,\"encrypted\":true,\"kms_key_arn\":\"k\",\"metadata_endpoint\":"
-				"\"http://m\",\"stemcell\":{\"builder\":\"direct\",\"onhost_path\":\"/o\",\"skip_zero_blocks\":true,\"lab\":"
-				"true,\"lab_devices\":\"/d\",\"kernel_id\":\"aki-inner\"}",
+				"\"http://m\",\"stemcell\":{\"builder\":\"direct\",\"onhost_path\":\"/o\",\"skip_zero_blocks\":true,"
+				"\"upload_connections\":64,\"lab\":true,\"lab_devices\":\"/d\",\"kernel_id\":\"aki-inner\"}",
 			   ",\"stemcell\":{\"kernel_id\":\"aki-outer\",\"boot_mode\":\"uefi\"},\"agent\":{\"ntp\":[]},\"registry\":"
 			   "{\"endpoint\":\"x\",\"user\":\"u\",\"password\":12345},\"debug\":{\"cpi\":{\"api_version\":2,\"time_scale\":0.01}}"),
 		 NULL, &config);
@@ -114,6 +114,7 @@ static void test_everything(void **state)
 	assert_string_equal(config.aws.role_arn, "arn");
 	assert_string_equal(config.aws.ec2_endpoint, "e");
 	assert_string_equal(config.aws.elb_endpoint, "l");
+	assert_string_equal(config.aws.ebs_endpoint, "b");
 	assert_int_equal(config.aws.max_retries, 8);
 	assert_true(config.aws.dualstack);
 	assert_true(config.encrypted);
@@ -122,6 +123,7 @@ static void test_everything(void **state)
 	assert_int_equal(config.stemcell.builder, CONFIG_BUILDER_DIRECT);
 	assert_string_equal(config.stemcell.onhost_path, "/o");
 	assert_true(config.stemcell.skip_zero_blocks);
+	assert_int_equal(config.stemcell.upload_connections, 64);
 	assert_true(config.stemcell.lab);
 	assert_string_equal(config.stemcell.lab_devices, "/d");
 	/* aws.stemcell wins over cloud.properties.stemcell */
@@ -383,6 +385,9 @@ static void test_wrong_types(void **state)
 		{ "\"stemcell\":{\"builder\":1}", "", "aws.stemcell.builder is a number" },
 		{ "\"stemcell\":{\"onhost_path\":1}", "", "aws.stemcell.onhost_path" },
 		{ "\"stemcell\":{\"skip_zero_blocks\":\"no\"}", "", "aws.stemcell.skip_zero_blocks is a string" },
+		{ "\"stemcell\":{\"upload_connections\":65}", "", "aws.stemcell.upload_connections is 65, but should be from 1 to 64" },
+		{ "\"stemcell\":{\"upload_connections\":-1}", "", "aws.stemcell.upload_connections is -1" },
+		{ "\"stemcell\":{\"upload_connections\":\"8\"}", "", "aws.stemcell.upload_connections is a string" },
 		{ "\"stemcell\":{\"lab\":1}", "", "aws.stemcell.lab" },
 		{ "\"stemcell\":{\"lab_devices\":1}", "", "aws.stemcell.lab_devices" },
 		{ "\"stemcell\":{\"builder\":\"ssh\"}", "", "aws.stemcell.builder is ssh, and aws.stemcell.ssh.host is missing" },

@@ -195,6 +195,9 @@ static void test_order_of_overrides(void **state)
 	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE", 1);
 	expect(&settings, "ec2", "https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com", "eu-west-1");
 	expect(&settings, "elasticloadbalancing", "http://elb:4/", "elb:4", "eu-west-1");
+	settings.ebs_endpoint = "ebs:7";
+	expect(&settings, "ebs", "https://ebs:7/", "ebs:7", "eu-west-1");
+	expect(&settings, "sts", "https://sts.eu-west-1.amazonaws.com/", "sts.eu-west-1.amazonaws.com", "eu-west-1");
 	setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "no", 1);
 	setenv("AWS_ENDPOINT_URL_EC2", "http://a b", 1);
 	expect_error(&settings, "AWS_ENDPOINT_URL_EC2");

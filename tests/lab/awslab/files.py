@@ -19,7 +19,8 @@ def configuration(lab, region, key_id, secret, endpoint, imds):
         stemcell["lab_devices"] = os.path.join(lab.folder, "dev")
     aws = {"credentials_source": "static", "access_key_id": key_id, "secret_access_key": secret, "region": region,
            "default_security_groups": [account.NAME], "default_key_name": account.NAME, "max_retries": 8,
-           "encrypted": False, "ec2_endpoint": endpoint, "elb_endpoint": endpoint, "metadata_endpoint": imds,
+           "encrypted": False, "ec2_endpoint": endpoint, "elb_endpoint": endpoint, "ebs_endpoint": endpoint,
+           "metadata_endpoint": imds,
            "stemcell": stemcell}
     return {"cloud": {"plugin": "aws", "properties": {
         "aws": aws, "agent": {"ntp": []}, "debug": {"cpi": {"api_version": 3, "time_scale": 0.05}}}}}
