@@ -9,11 +9,11 @@
 #include "cpi/ec2/volumes.h"
 #include "cpi/methods/created.h"
 #include "cpi/methods/device_names.h"
+#include "cpi/methods/image_progress.h"
 
 #define DEVICE_TIMEOUT_MS ((int64_t)60 * 1000) /* DEVICE_POLL_TIMEOUT of the original */
 #define DEVICE_LEAST_MS 5000 /* however tests shorten waits: a device takes what it takes */
 #define ATTACH_LIMIT_MS ((int64_t)60 * 1000)
-#define LOG_EVERY_MS 3000
 #define MIB ((uint64_t)1024 * 1024)
 
 /* --- creating --- */
@@ -111,7 +111,7 @@ int build_volume_attach(struct call *call, struct build_volume *volume, const st
 struct watcher {
 	struct call *call;
 	const struct build_volume *volume;
-	int64_t logged_ms; /* 0: not yet */
+	struct image_progress progress;
 };
 
 static void saw_device(void *self, const struct onhost_ready *ready)
@@ -121,27 +121,10 @@ static void saw_device(void *self, const struct onhost_ready *ready)
 		 ready->recognised_by);
 }
 
-static double mib_per_second(uint64_t bytes, double seconds)
-{
-	return seconds > 0 ? (double)bytes / (double)MIB / seconds : 0;
-}
-
 static void saw_progress(void *self, const struct onhost_progress *progress)
 {
 	struct watcher *watcher = self;
-	const struct clock *clock = watcher->call->runtime->clock;
-	int64_t now = clock->monotonic_ms(clock->self);
-	uint64_t done = progress->written + progress->skipped;
-
-	if (watcher->logged_ms != 0 && now - watcher->logged_ms < LOG_EVERY_MS)
-		return;
-	watcher->logged_ms = now;
-	if (progress->total > 0)
-		log_info(watcher->call->runtime->log, "writing stemcell: %" PRIu64 " of %" PRIu64 " MiB, %.0f MiB/s",
-			 done / MIB, progress->total / MIB, mib_per_second(done, progress->seconds));
-	else
-		log_info(watcher->call->runtime->log, "writing stemcell: %" PRIu64 " MiB, %.0f MiB/s", done / MIB,
-			 mib_per_second(done, progress->seconds));
+	image_progress_log(&watcher->progress, progress);
 }
 
 static uint64_t device_timeout_ms(const struct clock *clock)
@@ -153,7 +136,11 @@ static uint64_t device_timeout_ms(const struct clock *clock)
 int build_volume_write(struct call *call, struct builder *builder, const struct build_volume *volume, int image_fd,
 		       const char *image_path, struct error *err)
 {
-	struct watcher watcher = { .call = call, .volume = volume };
+	struct watcher watcher = {
+		.call = call,
+		.volume = volume,
+		.progress = { .runtime = call->runtime, .what = "writing stemcell" },
+	};
 	const struct builder_image image = {
 		.volume_id = volume->id,
 		.device_name = volume->device_name,
@@ -179,7 +166,7 @@ int build_volume_write(struct call *call, struct builder *builder, const struct 
 	log_info(call->runtime->log,
 		 "wrote stemcell: %" PRIu64 " MiB (%s; %" PRIu64 " MiB written, %" PRIu64 " MiB left out) in %.1f s, %.0f MiB/s",
 		 written.image_size / MIB, written.format, written.written / MIB, written.skipped / MIB, written.seconds,
-		 mib_per_second(written.image_size, written.seconds));
+		 image_progress_rate(written.image_size, written.seconds));
 	return 0;
 }
 
