@@ -178,6 +178,12 @@ static bool is_foreign(const struct sweep *sweep, const struct journal_header *h
 	       !is_temporary_key(sweep->access_key_id) && strcmp(header->access_key_id, sweep->access_key_id) != 0;
 }
 
+/* An upload that was killed and gone on with carries the tag of the call that did that. */
+static bool is_taken_over(const struct journal_entry *entry, const struct leftover *thing)
+{
+	return thing->kind < UNDO_ATTACHMENT && thing->tag_value[0] != '\0' && strcmp(thing->tag_value, entry->tag_value) != 0;
+}
+
 /* Whether all that the entry stands for is gone. */
 static bool sweep_entry(struct sweep *sweep, const struct journal_record *record, const struct journal_entry *entry)
 {
@@ -207,7 +213,7 @@ static bool sweep_entry(struct sweep *sweep, const struct journal_record *record
 	/* the Director repeats an attachment that failed, and means it then */
 	bool by_id_alone = record->answering || kind == UNDO_ATTACHMENT;
 	for (size_t i = 0; i < count; i++)
-		if (!judge(sweep, &found[i], by, age, by_id_alone))
+		if (!is_taken_over(entry, &found[i]) && !judge(sweep, &found[i], by, age, by_id_alone))
 			gone = false;
 	return gone;
 }
