@@ -36,6 +36,7 @@ static void check_all(struct setup *setup, const char *path, struct findings *fi
 
 	if (check_configuration(setup, path, findings) != 0)
 		return;
+	check_open_builder(&check);
 	check_state_directory(&check);
 	check_region(&check);
 	bool has_credentials = check_credentials(&check) == 0;

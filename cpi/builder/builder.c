@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chooses the builder and checks that it can serve: an EC2 instance in the right region. How it is started is local.c's and
- * ssh.c's, talking to it session.c's. */
+/* Chooses the builder and checks that it can serve: an EC2 instance in the right region, where an attached volume shows up. How
+ * it is started is local.c's and ssh.c's, talking to it session.c's. */
 #include "cpi/builder/builder.h"
 
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/cleanup.h"
+#include "common/process.h"
 #include "cpi/builder/local.h"
 #include "cpi/builder/session.h"
 #include "cpi/builder/ssh.h"
@@ -24,9 +26,12 @@ struct opening {
 	struct arena *arena;
 };
 
+#define VERSION_MAX ((size_t)4096)
+#define VERSION_TIMEOUT_MS 30000
+
 #define WHERE_ELSE                                                                                                     \
-	"run this on an EC2 instance of the region, or let aws.stemcell.ssh name one that onhost is installed on "         \
-	"(docs/builders.md), or use a light stemcell"
+	"run this on an EC2 instance of the region, let aws.stemcell.ssh name one that onhost is installed on, or set "    \
+	"aws.stemcell.builder to direct (docs/builders.md)"
 
 /* --- one builder -------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +50,9 @@ static int check_place(const struct config *config, const char *machine, const s
 				 "%s (%s) is in region %s, aws.region is %s: a volume cannot be attached across regions; "
 				 "correct aws.region, or build on an instance in %s",
 				 machine, hello->instance_id, hello->region, region, region);
+	if (hello->devices_error[0] != '\0')
+		return error_set(err, ERROR_CLOUD, "a volume that is attached to %s would not show up (%s); %s", machine,
+				 hello->devices_error, WHERE_ELSE);
 	return 0;
 }
 
@@ -99,28 +107,79 @@ static int tell_how(const struct opening *opening, struct builder **builder, con
 	return error_nomem(err);
 }
 
+/* --- none: direct -------------------------------------------------------------------------------------------------- */
+
+/* "onhost 1.2.3\n" */
+static int read_release(const struct opening *opening, const char *onhost, const char **ret_release, struct error *err)
+{
+	char *argv[] = { (char *)(uintptr_t)onhost, (char *)(uintptr_t)"--version", NULL };
+	CLEANUP_BUF struct buf out = BUF_INIT(VERSION_MAX);
+	struct process_result result;
+
+	if (process_run(argv, opening->runtime->clock, opening->runtime->cancel, VERSION_TIMEOUT_MS, &out, &result, err) != 0)
+		return error_prefix(err, "cannot ask %s for its version", onhost);
+	const char *text = buf_text(&out);
+	if (result.status != 0 || strncmp(text, "onhost ", 7) != 0)
+		return error_set(err, ERROR_CONFIG, "%s does not say that it is onhost; install cpi and onhost from one release, or "
+				 "correct aws.stemcell.onhost_path", onhost);
+	const char *release = arena_strndup(opening->arena, text + 7, strcspn(text + 7, "\n"));
+	if (release == NULL)
+		return error_nomem(err);
+	/* the stream of blocks has no version of its own */
+	if (strcmp(release, CPI_VERSION) != 0)
+		return error_set(err, ERROR_CONFIG, "%s is version %.40s and cpi is version " CPI_VERSION ": install both from one "
+				 "release", onhost, release);
+	*ret_release = release;
+	return 0;
+}
+
+static int open_direct(const struct opening *opening, const char *why, struct builder_place *ret_place, struct error *err)
+{
+	struct builder_place place = { .direct = true };
+
+	if (local_onhost(opening->config, opening->arena, &place.onhost_path, err) != 0 ||
+	    read_release(opening, place.onhost_path, &place.release, err) != 0)
+		return -1;
+	place.how = arena_printf(opening->arena, "direct%s: through the EBS direct APIs, unpacked by %s", why, place.onhost_path);
+	if (place.how == NULL)
+		return error_nomem(err);
+	*ret_place = place;
+	return 0;
+}
+
+int builder_direct(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder_place *ret_place,
+		   struct error *err)
+{
+	const struct opening opening = { .runtime = runtime, .config = config, .arena = arena };
+
+	return open_direct(&opening, "", ret_place, err);
+}
+
 /* --- the choice --------------------------------------------------------------------------------------------------- */
 
 static int open_auto(const struct opening *opening, struct builder **ret_builder, struct builder_place *ret_place,
 		     struct error *err)
 {
 	const char *why = ", as aws.stemcell.builder is auto and this instance can build";
+	bool has_ssh = opening->config->stemcell.ssh.host != NULL;
 	struct error not_local = { .kind = ERROR_NONE };
 
 	if (open_one(opening, false, ret_builder, ret_place, &not_local) == 0)
 		return tell_how(opening, ret_builder, why, ret_place, err);
-	bool is_final = not_local.kind == ERROR_CANCELLED || not_local.kind == ERROR_NOMEM;
-	if (is_final || opening->config->stemcell.ssh.host == NULL) {
+	if (not_local.kind == ERROR_CANCELLED || not_local.kind == ERROR_NOMEM) {
 		if (err != NULL)
 			*err = not_local;
-		return is_final ? -1 : error_prefix(err, "aws.stemcell.builder is auto, and no aws.stemcell.ssh is configured");
+		return -1;
 	}
-	why = arena_printf(opening->arena, ", as aws.stemcell.builder is auto and this machine cannot build (%s)", not_local.message);
+	why = arena_printf(opening->arena, ", as aws.stemcell.builder is auto, this machine cannot build (%s)%s", not_local.message,
+			   has_ssh ? "" : " and no aws.stemcell.ssh is configured");
 	if (why == NULL)
 		return error_nomem(err);
-	if (open_one(opening, true, ret_builder, ret_place, err) != 0)
+	int result = has_ssh ? open_one(opening, true, ret_builder, ret_place, err) :
+			       open_direct(opening, why, ret_place, err);
+	if (result != 0)
 		return error_prefix(err, "aws.stemcell.builder is auto, and this machine cannot build (%s)", not_local.message);
-	return tell_how(opening, ret_builder, why, ret_place, err);
+	return has_ssh ? tell_how(opening, ret_builder, why, ret_place, err) : 0;
 }
 
 int builder_open(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder **ret_builder,
@@ -129,11 +188,11 @@ int builder_open(struct runtime *runtime, const struct config *config, struct ar
 	const struct opening opening = { .runtime = runtime, .config = config, .arena = arena };
 	enum config_builder choice = config->stemcell.builder;
 
+	*ret_builder = NULL;
 	if (choice == CONFIG_BUILDER_AUTO)
 		return open_auto(&opening, ret_builder, ret_place, err);
 	if (choice == CONFIG_BUILDER_DIRECT)
-		return error_set(err, ERROR_CONFIG, "aws.stemcell.builder: direct is not supported yet; set it to auto, local or ssh: %s",
-				 WHERE_ELSE);
+		return open_direct(&opening, "", ret_place, err);
 	if (open_one(&opening, choice == CONFIG_BUILDER_SSH, ret_builder, ret_place, err) != 0)
 		return -1;
 	return tell_how(&opening, ret_builder, "", ret_place, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The builder: whoever gets a stemcell's image onto an attached volume. Chosen by the configuration: onhost on this machine
- * (local.c), or on another one through ssh (ssh.c). */
+ * (local.c), or on another one through ssh (ssh.c); or no volume at all, where the image is uploaded by the EBS direct APIs
+ * (methods/direct_upload.c). */
 #ifndef CPI_BUILDER_BUILDER_H
 #define CPI_BUILDER_BUILDER_H
 
@@ -23,14 +24,19 @@ struct builder_place {
 	const char *release; /* of onhost */
 	const char *how;     /* "local, …": which builder and why, for the log */
 	bool elsewhere;      /* not the machine that cpi runs on */
+	bool direct;         /* no instance: those above it are NULL, but for how and release, and there is no builder to write with */
+	const char *onhost_path; /* of direct: the program that unpacks images */
 };
 
 /* Starts it and asks where it runs. An instance in another region than the configuration's, or no instance at all, is an
  * error that says what to configure. With aws.stemcell.builder auto: the local one where that can serve, else ssh where it is
- * configured. Ended by builder_close, which may be called with NULL. */
+ * configured, else direct. Of direct *ret_builder is NULL. Ended by builder_close, which may be called with NULL. */
 int builder_open(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder **ret_builder,
 		 struct builder_place *ret_place, struct error *err);
 void builder_close(struct builder *builder);
+/* direct, whatever the configuration says. */
+int builder_direct(struct runtime *runtime, const struct config *config, struct arena *arena, struct builder_place *ret_place,
+		   struct error *err);
 
 struct builder_image {
 	const char *volume_id;

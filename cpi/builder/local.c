@@ -51,7 +51,7 @@ static const char *in_path(struct arena *arena)
 	return NULL;
 }
 
-static int find_onhost(const struct config *config, struct arena *arena, const char **ret_path, struct error *err)
+int local_onhost(const struct config *config, struct arena *arena, const char **ret_path, struct error *err)
 {
 	const char *given = config->stemcell.onhost_path;
 	const char *beside;
@@ -81,7 +81,7 @@ int local_command(const struct config *config, struct arena *arena, struct build
 	struct builder_command command = { .name = "local", .machine = "this machine", .advice = "", .through_sudo = !itself };
 	const char *onhost = NULL;
 
-	if (find_onhost(config, arena, &onhost, err) != 0)
+	if (local_onhost(config, arena, &onhost, err) != 0)
 		return -1;
 	if (!itself) {
 		builder_command_add(&command, "sudo");

@@ -265,9 +265,10 @@ static int keep_hello(struct arena *arena, const struct onhost_hello_ok *hello, 
 		.availability_zone = arena_strdup(arena, hello->availability_zone),
 		.architecture = arena_strdup(arena, hello->architecture),
 		.metadata_error = arena_strdup(arena, hello->metadata_error),
+		.devices_error = arena_strdup(arena, hello->devices_error),
 	};
 	if (kept.release == NULL || kept.instance_id == NULL || kept.region == NULL || kept.availability_zone == NULL ||
-	    kept.architecture == NULL || kept.metadata_error == NULL)
+	    kept.architecture == NULL || kept.metadata_error == NULL || kept.devices_error == NULL)
 		return error_nomem(err);
 	*ret_hello = kept;
 	return 0;

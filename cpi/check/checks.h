@@ -6,6 +6,7 @@
 
 #include "common/arena.h"
 #include "common/runtime.h"
+#include "cpi/builder/builder.h"
 #include "cpi/check/findings.h"
 #include "cpi/config.h"
 #include "cpi/ec2/client.h"
@@ -22,6 +23,12 @@ struct check {
 	bool balancers_answer;
 	bool target_groups_answer;
 	bool ebs_answers;
+	/* check_open_builder's */
+	struct builder *builder;
+	struct builder_place place;
+	struct error no_builder; /* why there is none */
+	bool has_builder;
+	bool uploads; /* stemcells go through the EBS direct APIs */
 };
 
 /* --- account.c: who we are --- */
@@ -46,12 +53,14 @@ int check_endpoints(struct check *check);
 
 void check_permissions(struct check *check);
 void check_load_balancers(struct check *check);
-/* Only where the configuration has stemcells built by the EBS direct APIs. */
+/* Only where stemcells go through the EBS direct APIs. */
 void check_ebs_direct(struct check *check);
 
 /* --- machine.c: this machine and what is around it --- */
 
 void check_state_directory(struct check *check);
+/* Finds out which builder it will be; check_builder tells, and closes it. */
+void check_open_builder(struct check *check);
 void check_builder(struct check *check);
 /* Only where one is configured. */
 void check_registry(struct check *check);

@@ -26,7 +26,7 @@ void check_ebs_direct(struct check *check)
 {
 	struct error why;
 
-	if (check->config->stemcell.builder != CONFIG_BUILDER_DIRECT || !check->ebs_answers)
+	if (!check->uploads || !check->ebs_answers)
 		return;
 	if (ask(check, &why) == 0 || ec2_is_not_found(&why))
 		findings_ok(check->findings, NAME,

@@ -131,7 +131,7 @@ int check_endpoints(struct check *check)
 		[STS] = { .service = "sts", .name = "STS endpoint", .without = has_role ? NULL : "needed for roles alone" },
 		[EBS] = { .service = "ebs",
 			  .name = "EBS direct endpoint",
-			  .left_out = check->config->stemcell.builder != CONFIG_BUILDER_DIRECT },
+			  .left_out = !check->uploads },
 	};
 	struct parallel_task tasks[N_PROBES];
 	struct error why;

@@ -73,7 +73,8 @@ static const char *builder_advice(const struct check *check)
 		return "heavy stemcells need it, light ones do not: aws.stemcell.ssh must lead to an EC2 instance of the region "
 		       "and account with onhost on it, and a user who may start that as root (docs/builders.md)";
 	case CONFIG_BUILDER_DIRECT:
-		return "set aws.stemcell.builder to auto, local or ssh; light stemcells need no builder";
+		return "heavy stemcells need it, light ones do not: onhost must be beside cpi, in PATH, or where "
+		       "aws.stemcell.onhost_path says";
 	default:
 		return "heavy stemcells need it, light ones do not: run cpi on an EC2 instance of the region, with onhost "
 		       "beside it (or aws.stemcell.onhost_path) and the right to start it as root; or let aws.stemcell.ssh name "
@@ -118,27 +119,34 @@ static enum comparison compare_elsewhere(struct check *check, const struct build
 
 static void tell_builder(struct check *check, const struct builder_place *place)
 {
-	enum comparison comparison = place->elsewhere ? compare_elsewhere(check, place) : compare_here(check, place);
 	bool fits = strcmp(place->release, CPI_VERSION) == 0;
 	const char *other = fits ? "" : " (not cpi's version, but it speaks the same protocol)";
 
+	if (place->direct) {
+		findings_ok(check->findings, "builder", "%s, which is onhost %s", place->how, place->release);
+		return;
+	}
+	enum comparison comparison = place->elsewhere ? compare_elsewhere(check, place) : compare_here(check, place);
 	if (comparison == OTHER_ACCOUNT)
 		return;
 	findings_ok(check->findings, "builder", "%s: onhost %s%s answers, on %s in %s%s", place->how, place->release, other,
 		    place->instance_id, place->availability_zone, comparison == SAME_ACCOUNT ? ", of the same account" : "");
 }
 
+void check_open_builder(struct check *check)
+{
+	check->has_builder = builder_open(check->runtime, check->config, check->arena, &check->builder, &check->place,
+					  &check->no_builder) == 0;
+	check->uploads = check->config->stemcell.builder == CONFIG_BUILDER_DIRECT || (check->has_builder && check->place.direct);
+}
+
 void check_builder(struct check *check)
 {
-	struct builder *builder = NULL;
-	struct builder_place place;
-	struct error why;
-
-	if (builder_open(check->runtime, check->config, check->arena, &builder, &place, &why) != 0)
-		findings_failed(check->findings, "builder", builder_advice(check), "%s", why.message);
+	if (!check->has_builder)
+		findings_failed(check->findings, "builder", builder_advice(check), "%s", check->no_builder.message);
 	else
-		tell_builder(check, &place);
-	builder_close(builder);
+		tell_builder(check, &check->place);
+	builder_close(check->builder);
 }
 
 /* --- registry ----------------------------------------------------------------------------------------------------- */

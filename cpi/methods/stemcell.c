@@ -3,10 +3,7 @@
  * what a failure leaves is the caller's (undo.h). */
 #include "cpi/methods/stemcell.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/digest.h"
@@ -17,10 +14,13 @@
 #include "cpi/ec2/tags.h"
 #include "cpi/methods/build_volume.h"
 #include "cpi/methods/created.h"
+#include "cpi/methods/direct_upload.h"
+#include "cpi/methods/image_file.h"
 #include "cpi/methods/kernel_image.h"
 #include "cpi/methods/leftover.h"
 #include "cpi/methods/stemcell_light.h"
 #include "cpi/methods/stemcell_plan.h"
+#include "cpi/methods/stemcell_register.h"
 
 /* On snapshots that are about to lose their AMI: a delete that was cut short finds them again. */
 #define DELETING_TAG "aws-cpi-deleting"
@@ -32,22 +32,11 @@ static bool is(const char *text, const char *wanted)
 
 /* --- heavy --- */
 
-static int open_image(const char *path, int *ret_fd, struct error *err)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0)
-		return error_errno(err, ERROR_CLOUD, errno, "cannot open the stemcell image %s", path);
-	if (fstat(fd, &st) != 0)
-		return error_errno(err, ERROR_CLOUD, errno, "cannot look at the stemcell image %s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, ERROR_CLOUD, "the stemcell image %s is not a file", path);
-	if (st.st_size == 0)
-		return error_set(err, ERROR_CLOUD, "the stemcell image %s is empty", path);
-	*ret_fd = steal_fd(&fd);
-	return 0;
-}
+struct heavy_image {
+	const char *path;
+	int fd;
+	const char *ami_name; /* of the AMI to come */
+};
 
 static int find_instance(struct call *call, const char *id, struct instance *ret_instance, struct error *err)
 {
@@ -64,113 +53,101 @@ static int find_instance(struct call *call, const char *id, struct instance *ret
 	return 0;
 }
 
-static int register_image(struct call *call, const struct stemcell_plan *plan, const char *snapshot_id, const char **ret_image_id,
-			  struct error *err)
-{
-	const struct image_mapping mappings[] = {
-		{
-			.device_name = plan->paravirtual ? "/dev/sda" : "/dev/xvda",
-			.snapshot_id = snapshot_id,
-			.delete_on_termination = true,
-		},
-		{ .device_name = "/dev/sdb", .virtual_name = "ephemeral0" },
-	};
-	char uuid[UUID_SIZE];
-	struct undo_step step;
-	const char *image_id;
-
-	if (digest_uuid(uuid, err) != 0 || undo_intend(call->undo, UNDO_IMAGE, &step, err) != 0)
-		return -1;
-	struct image_register_request request = {
-		.name = arena_printf(call->arena, "BOSH-%s", uuid),
-		.description = plan->description,
-		.architecture = plan->architecture,
-		.virtualization_type = plan->paravirtual ? NULL : "hvm",
-		.root_device_name = plan->root_device_name,
-		.kernel_id = plan->kernel_id,
-		.boot_mode = plan->boot_mode,
-		.sriov_support = plan->paravirtual ? NULL : "simple",
-		.ena_support = !plan->paravirtual,
-		.mappings = mappings,
-		.n_mappings = sizeof(mappings) / sizeof(mappings[0]),
-	};
-	if (request.name == NULL)
-		return error_nomem(err);
-	if (created_tags(call->arena, plan->tags, &step, &request.tags, err) != 0)
-		return -1;
-	if (image_register(call->ec2, call->arena, &request, &image_id, err) != 0) {
-		created_not(call->undo, &step, err);
-		return error_prefix(err, "cannot register an AMI on snapshot %s", snapshot_id);
-	}
-	undo_created(call->undo, &step, image_id);
-	log_info(call->runtime->log, "registered AMI %s (%s) on snapshot %s", image_id, request.name, snapshot_id);
-	*ret_image_id = image_id;
-	return 0;
-}
-
 static void close_builder(struct builder **builder)
 {
 	builder_close(STEAL(*builder));
 }
 
 /* From the image file to a detached volume that holds its disk. */
-static int fill_volume(struct call *call, const struct stemcell_plan *plan, const char *image_path, int image_fd,
-		       struct build_volume *ret_volume, struct error *err)
+static int fill_volume(struct call *call, const struct stemcell_plan *plan, const struct heavy_image *image,
+		       struct builder **builder, const struct builder_place *place, struct build_volume *ret_volume,
+		       struct error *err)
 {
-	CLEANUP(close_builder) struct builder *builder = NULL;
 	struct instance instance = { 0 };
-	struct builder_place place;
 
-	if (builder_open(call->runtime, call->config, call->arena, &builder, &place, err) != 0 ||
-	    find_instance(call, place.instance_id, &instance, err) != 0)
+	if (find_instance(call, place->instance_id, &instance, err) != 0)
 		return -1;
 	const struct build_volume_spec spec = {
 		.size_gib = plan->disk_gib,
 		.availability_zone = instance.availability_zone != NULL ? instance.availability_zone :
-									  place.availability_zone,
+									  place->availability_zone,
 		.encrypted = plan->encrypted,
 		.kms_key_arn = plan->kms_key_arn,
 		.tags = plan->tags,
 	};
 	log_info(call->runtime->log, "building the stemcell on instance %s in %s (%s, onhost %s)", instance.id,
-		 spec.availability_zone, place.how, place.release);
+		 spec.availability_zone, place->how, place->release);
 	if (build_volume_create(call, &spec, ret_volume, err) != 0 ||
 	    build_volume_attach(call, ret_volume, &instance, err) != 0 ||
-	    build_volume_write(call, builder, ret_volume, image_fd, image_path, err) != 0)
+	    build_volume_write(call, *builder, ret_volume, image->fd, image->path, err) != 0)
 		return -1;
 	/* onhost must have let go of the device */
-	close_builder(&builder);
+	close_builder(builder);
 	return build_volume_detach(call, ret_volume, err);
+}
+
+static int build_on_volume(struct call *call, const struct stemcell_plan *plan, const struct heavy_image *image,
+			   struct builder **builder, const struct builder_place *place, const char **ret_image_id,
+			   struct error *err)
+{
+	struct build_volume volume;
+	const char *snapshot_id = NULL;
+
+	if (fill_volume(call, plan, image, builder, place, &volume, err) != 0 ||
+	    created_snapshot(call, volume.id, plan->description, plan->tags, &snapshot_id, err) != 0 ||
+	    build_volume_delete(call, &volume, err) != 0 ||
+	    stemcell_register(call, plan, image->ami_name, snapshot_id, ret_image_id, err) != 0)
+		return -1;
+	return build_volume_wait_gone(call, &volume, err);
+}
+
+static int build_directly(struct call *call, const struct stemcell_plan *plan, const struct heavy_image *image,
+			  const struct builder_place *place, const char **ret_image_id, struct error *err)
+{
+	const struct direct_upload_spec spec = {
+		.image_path = image->path,
+		.image_fd = image->fd,
+		.onhost_path = place->onhost_path,
+		.size_gib = plan->disk_gib,
+		.description = plan->description,
+		.tags = plan->tags,
+		.encrypted = plan->encrypted,
+		.kms_key_arn = plan->kms_key_arn,
+	};
+	struct direct_uploaded uploaded;
+
+	log_info(call->runtime->log, "building the stemcell without an instance (%s, onhost %s)", place->how, place->release);
+	if (direct_upload(call, &spec, &uploaded, err) != 0)
+		return error_prefix(err, "cannot build the stemcell (%s)", place->how);
+	return stemcell_register(call, plan, image->ami_name, uploaded.snapshot_id, ret_image_id, err);
 }
 
 static int create_heavy(struct call *call, const struct stemcell_create_request *request, const char **ret_cid,
 			struct error *err)
 {
-	const struct wait_options wait = { .just_created = true };
+	CLEANUP(close_builder) struct builder *builder = NULL;
+	struct heavy_image image = { .path = request->image_path };
 	CLEANUP_FD int image_fd = -1;
 	struct stemcell_plan plan = { 0 };
-	struct build_volume volume;
-	const char *snapshot_id = NULL;
-	const char *image_id = NULL;
+	struct builder_place place;
+	char uuid[UUID_SIZE];
 
 	if (stemcell_plan_common(call, request, &plan, err) != 0 ||
 	    stemcell_plan_heavy(call, &request->properties, &plan, err) != 0)
 		return -1;
-	if (open_image(request->image_path, &image_fd, err) != 0)
+	if (image_file_open(request->image_path, &image_fd, err) != 0 || digest_uuid(uuid, err) != 0)
 		return -1;
 	if (plan.paravirtual && plan.kernel_id == NULL &&
 	    kernel_image_pick(call, plan.architecture, plan.root_device_name, &plan.kernel_id, err) != 0)
 		return -1;
-
-	if (fill_volume(call, &plan, request->image_path, image_fd, &volume, err) != 0 ||
-	    created_snapshot(call, volume.id, plan.description, plan.tags, &snapshot_id, err) != 0 ||
-	    build_volume_delete(call, &volume, err) != 0 ||
-	    register_image(call, &plan, snapshot_id, &image_id, err) != 0 ||
-	    image_wait_available(call->ec2, image_id, &wait, err) != 0 ||
-	    build_volume_wait_gone(call, &volume, err) != 0)
+	image.fd = image_fd;
+	image.ami_name = arena_printf(call->arena, "BOSH-%s", uuid);
+	if (image.ami_name == NULL)
+		return error_nomem(err);
+	if (builder_open(call->runtime, call->config, call->arena, &builder, &place, err) != 0)
 		return -1;
-	*ret_cid = image_id;
-	return 0;
+	return place.direct ? build_directly(call, &plan, &image, &place, ret_cid, err) :
+			      build_on_volume(call, &plan, &image, &builder, &place, ret_cid, err);
 }
 
 int stemcell_create(struct call *call, const struct stemcell_create_request *request, const char **ret_stemcell_cid,

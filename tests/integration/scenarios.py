@@ -6,11 +6,13 @@ A scenario's prepare(lab, stemcell) makes with boto3 what has to be there, and g
 account holds; wipe() takes away what it holds more than before.
 """
 import contextlib
+import os
+import random
 import time
 from types import SimpleNamespace
 
 from botocore.exceptions import ClientError
-from conftest import account, wait_until
+from conftest import account, director_context, wait_until
 
 ZONE = "us-east-1a"
 AGENT_ID = "4149ba0f-38d9-4485-476f-1581be36f290"
@@ -287,6 +289,22 @@ def _create_stemcell(lab, stemcell):  # pylint: disable=unused-argument
             "api_version": 3}
 
 
+def small_image(lab):
+    """A raw disk of four blocks."""
+    path = os.path.join(lab.dir, "small.img")
+    if not os.path.exists(path):
+        data = bytearray(random.Random(4).randbytes(4 * 524288))
+        data[510:512] = b"\x55\xaa"
+        with open(path, "wb") as f:
+            f.write(data)
+    return path
+
+
+def _create_stemcell_direct(lab, _):
+    return {"method": "create_stemcell", "arguments": [small_image(lab), STEMCELL, {"tags": {"cost": "42"}}], "api_version": 3,
+            "context": director_context(stemcell={"builder": "direct"})}
+
+
 def _create_light_stemcell(lab, _):
     return {"method": "create_stemcell", "arguments": ["/nowhere", {**STEMCELL, "ami": {"us-east-1": lab.light_ami}}]}
 
@@ -313,6 +331,7 @@ def _create_light_delete(lab, _):
 
 SCENARIOS = {
     "create_stemcell (heavy)": _create_stemcell,
+    "create_stemcell (direct, 4 blocks)": _create_stemcell_direct,
     "create_stemcell (light)": _create_light_stemcell,
     "create_stemcell (light, encrypted copy)": _copy_light_stemcell,
     "delete_stemcell": _delete_stemcell,

@@ -427,11 +427,20 @@ def test_ebs_direct(lab, found):
     answer = found(stemcell={"builder": "direct"})
     finding = answer["EBS direct permissions"]
     assert finding["state"] == "ok" and "ebs:PutSnapshotBlock" in finding["text"].partition("not tried: ")[2]
-    assert failed(answer) == ["builder"]
+    assert failed(answer) == [] and "aws.ebs_endpoint" in answer["EBS direct endpoint"]["text"]
     assert [c["status"] for c in lab.calls("ListSnapshotBlocks")] == [404]
     lab.faults({"action": "ListSnapshotBlocks", "kind": "deny", "count": -1})
     finding = found(stemcell={"builder": "direct"})["EBS direct permissions"]
     assert finding["state"] == "failed" and "allow ebs:ListSnapshotBlocks" in finding["advice"]
+
+
+def test_ebs_direct_where_auto_takes_it(lab, found):
+    """Only then: who builds on an instance needs no permission for it."""
+    assert "EBS direct permissions" not in found(stemcell={"builder": "auto"})
+    lab.imds(mode="off")
+    answer = found(stemcell={"builder": "auto"})
+    assert answer["EBS direct permissions"]["state"] == "ok"
+    assert re.match(r"direct, as aws.stemcell.builder is auto, this machine cannot build \(.*EC2 instance", answer["builder"]["text"])
 
 
 # --- this machine -----------------------------------------------------------------------------------------------------
@@ -455,11 +464,15 @@ def test_onhost_is_something_else(found):
     assert finding["state"] == "failed" and "/bin/true serve" in finding["text"]
 
 
-def test_a_builder_of_later_versions(found):
-    """That by SSH: test_ssh.py."""
+def test_no_instance_to_build_on(found, tmp_path):
+    """By SSH: test_ssh.py."""
     finding = found(stemcell={"builder": "direct"})["builder"]
-    assert finding["state"] == "failed" and "builder: direct is not supported yet" in finding["text"]
-    assert "auto, local or ssh" in finding["advice"]
+    assert finding["state"] == "ok" and re.match(r"direct: through the EBS direct APIs, unpacked by \S+onhost, which is onhost \d", finding["text"])
+    other = tmp_path / "onhost"
+    other.write_text("#!/bin/sh\necho onhost 0.0.1\n")
+    other.chmod(0o755)
+    finding = found(stemcell={"builder": "direct", "onhost_path": str(other)})["builder"]
+    assert finding["state"] == "failed" and "is version 0.0.1 and cpi is version" in finding["text"] and "onhost" in finding["advice"]
 
 
 def test_not_on_ec2(found):

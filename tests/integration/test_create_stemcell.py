@@ -248,13 +248,7 @@ def test_wrong_region(lab, call, stemcell):
 def test_not_an_ec2_instance(lab, call, stemcell):
     lab.imds(mode="off")
     refused(call(heavy(stemcell)), "does not look like an EC2 instance")
-    refused(call(heavy(stemcell), config_with(lab, stemcell={"builder": "auto"})), "does not look like an EC2 instance")
     assert "CreateVolume" not in actions(lab)
-
-
-def test_a_builder_that_is_not_there(lab, call, stemcell):
-    refused(call(heavy(stemcell), config_with(lab, stemcell={"builder": "direct"})), "aws.stemcell.builder: direct is not supported yet")
-    assert actions(lab) == []
 
 
 def test_ssh_without_a_host(lab, call, stemcell):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from conftest import ROOT, director_context, run_cpi
-from scenarios import SCENARIOS, holdings, make_address, prepare, wipe
+from scenarios import SCENARIOS, holdings, make_address, prepare, small_image, wipe
 from test_create_stemcell import created, state_env
 
 PAGE = os.path.join(ROOT, "docs", "methods.md")
@@ -43,7 +43,10 @@ def example(lab, stemcell, folder, name):
     known = {}
     pair = []
     for part in (request, answer.json):
-        text = json.dumps(part).replace(stemcell.image, "/tmp/stemcell/image").replace(make_address(lab), "203.0.113.7")
+        text = json.dumps(part)
+        for path in (stemcell.image, small_image(lab)):
+            text = text.replace(path, "/tmp/stemcell/image")
+        text = text.replace(make_address(lab), "203.0.113.7")
         pair.append(json.loads(with_plain_ids(TARGET_GROUP.sub("0123456789abcdef", text), known)))
     return pair
 

@@ -164,14 +164,15 @@ def test_auto_takes_local_on_the_right_instance(lab, builder, stemcell, call):
 def test_auto_takes_ssh_where_this_machine_cannot(lab, builder, stemcell, call):
     answer = call(heavy(stemcell), builder.stanza(), builder="auto", onhost_path="/nowhere/onhost")
     assert_made(lab, answer, stemcell)
-    assert re.search(r"\(ssh, as aws.stemcell.builder is auto and this machine cannot build \(.*/nowhere/onhost.*\): "
+    assert re.search(r"\(ssh, as aws.stemcell.builder is auto, this machine cannot build \(.*/nowhere/onhost.*\): "
                      rf"{USER}@127.0.0.1, sudo -n onhost serve", answer.stderr)
+    assert lab.calls("StartSnapshot") == []
 
 
 @pytest.mark.usefixtures("clean")
 def test_auto_without_either(builder, stemcell, call):
     message = refused(call(heavy(stemcell), {}, builder="auto", onhost_path="/nowhere/onhost"), "/nowhere/onhost")
-    assert "aws.stemcell.builder is auto, and no aws.stemcell.ssh is configured" in message
+    assert "aws.stemcell.builder is auto, and this machine cannot build" in message
     message = refused(call(heavy(stemcell), builder.stanza(host="nowhere.invalid"), builder="auto", onhost_path="/nowhere/onhost"),
                       "host name is not known")
     assert "this machine cannot build (" in message and "/nowhere/onhost" in message

@@ -117,7 +117,7 @@ static void test_none_answers(void **state)
 	struct fixture fixture;
 
 	begin(&fixture, fake);
-	fixture.config.stemcell.builder = CONFIG_BUILDER_DIRECT;
+	fixture.check.uploads = true;
 	fake->repeat_last = true;
 	fake_aws_script(fake, (struct fake_answer){ .way = FAKE_TLS });
 	assert_int_equal(check_endpoints(&fixture.check), -1);
