@@ -6,6 +6,8 @@
 #define ALL_COMMANDS (~0U)
 #define ONLY(command) (1U << (command))
 #define ALL_BUT(command) (ALL_COMMANDS & ~ONLY(command))
+#define UPLOAD ONLY(COMMAND_UPLOAD_IMAGE)
+#define TAG "--tag"
 
 struct command_name {
 	const char *name;
@@ -16,27 +18,40 @@ static const struct command_name commands[] = {
 	{ "check", COMMAND_CHECK },
 	{ "sweep", COMMAND_SWEEP },
 	{ "timeline", COMMAND_TIMELINE },
+	{ "upload-image", COMMAND_UPLOAD_IMAGE },
 	{ "help", COMMAND_HELP },
 	{ "version", COMMAND_VERSION },
 };
 
-/* A flag sets one of the booleans, the others take a value. */
+/* A flag sets one of the booleans, the others take a value; --tag may come again and again. */
 struct option_name {
 	const char *name;
 	unsigned commands; /* for which it is allowed */
 	size_t flag;       /* offset in struct command_line, 0: it takes a value */
-	size_t value;
+	size_t value; /* 0: of a list */
 };
 
 static const struct option_name option_names[] = {
 	{ "--config", ALL_BUT(COMMAND_TIMELINE), 0, offsetof(struct command_line, config) },
-	{ "--json", ONLY(COMMAND_CHECK) | ONLY(COMMAND_TIMELINE), offsetof(struct command_line, json), 0 },
+	{ "--json", ONLY(COMMAND_CHECK) | ONLY(COMMAND_TIMELINE) | ONLY(COMMAND_UPLOAD_IMAGE), offsetof(struct command_line, json), 0 },
 	{ "--delete", ONLY(COMMAND_SWEEP), offsetof(struct command_line, delete), 0 },
 	{ "--by-tag", ONLY(COMMAND_SWEEP), offsetof(struct command_line, by_tag), 0 },
 	{ "--director", ONLY(COMMAND_SWEEP), 0, offsetof(struct command_line, director_uuid) },
 	{ "--svg", ONLY(COMMAND_TIMELINE), offsetof(struct command_line, svg), 0 },
 	{ "--request", ONLY(COMMAND_TIMELINE), 0, offsetof(struct command_line, request_id) },
 	{ "--slowest", ONLY(COMMAND_TIMELINE), 0, offsetof(struct command_line, slowest) },
+	{ "--name", UPLOAD, 0, offsetof(struct command_line, upload.name) },
+	{ "--description", UPLOAD, 0, offsetof(struct command_line, upload.description) },
+	{ "--size", UPLOAD, 0, offsetof(struct command_line, upload.size) },
+	{ "--register", UPLOAD, offsetof(struct command_line, upload.make_ami), 0 },
+	{ "--architecture", UPLOAD, 0, offsetof(struct command_line, upload.architecture) },
+	{ "--boot-mode", UPLOAD, 0, offsetof(struct command_line, upload.boot_mode) },
+	{ "--encrypted", UPLOAD, offsetof(struct command_line, upload.encrypted), 0 },
+	{ "--kms-key", UPLOAD, 0, offsetof(struct command_line, upload.kms_key) },
+	{ "--skip-zero-blocks", UPLOAD, offsetof(struct command_line, upload.skip_zero_blocks), 0 },
+	{ "--connections", UPLOAD, 0, offsetof(struct command_line, upload.connections) },
+	{ "--no-resume", UPLOAD, offsetof(struct command_line, upload.no_resume), 0 },
+	{ TAG, UPLOAD, 0, 0 },
 };
 
 static const char help[] =
@@ -48,7 +63,19 @@ static const char help[] =
 	"                                   list, or delete, what calls that were killed have left in the account\n"
 	"       cpi timeline [FILE] [--svg | --json] [--request ID] [--slowest N]\n"
 	"                                   draw where the time went, from a log: bosh task 12 --cpi | cpi timeline\n"
+	"       cpi upload-image IMAGE [--register] [--name NAME] [--size GIB] [OPTION...]\n"
+	"                                   make a snapshot, or an AMI, of a stemcell's image or a raw disk, without an\n"
+	"                                   instance: through the EBS direct APIs\n"
 	"       cpi help, cpi version       also --help, --version\n"
+	"\n"
+	"upload-image prints the AMI's or the snapshot's id. Its further options:\n"
+	"  --description TEXT, --tag KEY=VALUE       of what is made; --tag may be repeated\n"
+	"  --architecture x86_64|arm64, --boot-mode M   of the AMI (x86_64, legacy-bios)\n"
+	"  --encrypted, --kms-key ARN                encrypt, with the account's default key or with this one\n"
+	"  --skip-zero-blocks                        leave out all blocks of zeros (not on encrypted ones)\n"
+	"  --connections N                           at most so many at once, 1 to 64 (32)\n"
+	"  --no-resume                               do not go on with the same upload where it was killed\n"
+	"  --json                                    the result as JSON\n"
 	"\n"
 	"CONFIG is the cpi.json that a BOSH release writes; --config CONFIG says the same, for every command. Without it,\n"
 	"region and credentials come from the environment. A file named like a command is ./check and so on.\n"
@@ -73,6 +100,14 @@ static const struct option_name *find_option(const char *argument, size_t name_l
 	return NULL;
 }
 
+static int take_tag(const char *value, struct command_upload *upload, struct error *err)
+{
+	if (upload->n_tags == COMMAND_MAX_TAGS)
+		return error_set(err, ERROR_INVALID, "EC2 takes at most %d tags", COMMAND_MAX_TAGS);
+	upload->tags[upload->n_tags++] = value;
+	return 0;
+}
+
 /* Takes the option at argv[*at] and moves *at to the last word that belongs to it. */
 static int take_option(int argc, char **argv, int *at, struct command_line *line, unsigned *seen, struct error *err)
 {
@@ -93,6 +128,8 @@ static int take_option(int argc, char **argv, int *at, struct command_line *line
 	const char *value = equals != NULL ? equals + 1 : *at + 1 < argc ? argv[++*at] : NULL;
 	if (value == NULL || value[0] == '\0')
 		return error_set(err, ERROR_INVALID, "%s needs a value", option->name);
+	if (option->value == 0)
+		return take_tag(value, &line->upload, err);
 	*(const char **)((char *)line + option->value) = value;
 	return 0;
 }
@@ -136,12 +173,16 @@ static enum command command_of(const char *word)
 	return COMMAND_SERVE;
 }
 
-/* What is left after the command's own word: CONFIG, and for sweep ids; timeline's log. */
+/* What is left after the command's own word: CONFIG, and for sweep ids; timeline's log; upload-image's IMAGE. */
 static int take_positional(char **argv, int at, int count, struct command_line *line, struct error *err)
 {
 	if (line->command == COMMAND_TIMELINE) {
 		if (at <= count)
 			line->log = argv[at++];
+	} else if (line->command == COMMAND_UPLOAD_IMAGE) {
+		if (at > count)
+			return error_set(err, ERROR_INVALID, "upload-image needs an IMAGE");
+		line->upload.image = argv[at++];
 	} else if (at <= count && line->config == NULL) {
 		line->config = argv[at++];
 	}

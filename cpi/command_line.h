@@ -13,8 +13,20 @@ enum command {
 	COMMAND_CHECK,
 	COMMAND_SWEEP,
 	COMMAND_TIMELINE,
+	COMMAND_UPLOAD_IMAGE,
 	COMMAND_HELP,
 	COMMAND_VERSION,
+};
+
+#define COMMAND_MAX_TAGS 50 /* that EC2 takes */
+
+/* upload-image; NULL: not given. Numbers and pairs are read by upload_command.c. */
+struct command_upload {
+	const char *image;
+	const char *name, *description, *size, *architecture, *boot_mode, *kms_key, *connections;
+	const char *tags[COMMAND_MAX_TAGS]; /* "KEY=VALUE" */
+	size_t n_tags;
+	bool make_ami, encrypted, skip_zero_blocks, no_resume;
 };
 
 /* Texts are argv's. */
@@ -27,7 +39,8 @@ struct command_line {
 	const char *log;           /* timeline's FILE; NULL: none given */
 	const char *request_id;    /* timeline --request */
 	const char *slowest;       /* timeline --slowest */
-	bool json;    /* check --json, timeline --json */
+	struct command_upload upload;
+	bool json;    /* check, timeline and upload-image --json */
 	bool delete;  /* sweep --delete */
 	bool by_tag;  /* sweep --by-tag */
 	bool svg;     /* timeline --svg */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c,
- * check.c and methods/sweep.c. */
+ * check.c, upload_command.c and methods/sweep.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +21,7 @@
 #include "cpi/serve.h"
 #include "cpi/setup.h"
 #include "cpi/timeline/timeline.h"
+#include "cpi/upload_command.h"
 
 #define EXIT_USAGE 2
 /* The tree of the largest request, one-digit numbers only, takes over a hundred bytes for each of them. */
@@ -155,6 +156,15 @@ static int run_sweep(struct setup *setup, const struct command_line *line, struc
 	return sweep_run(setup->runtime, &setup->ec2, &sweep, err);
 }
 
+static int run_upload(struct setup *setup, const struct command_line *line, struct error *err)
+{
+	struct upload_command upload;
+
+	if (upload_command_read(line, setup->arena, &upload, err) != 0)
+		return usage_error(err);
+	return upload_command_run(setup, line->config, &upload, err);
+}
+
 /* For commands of people: what failed is said in one line, and not as an answer to a Director. */
 static int run_command(struct setup *setup, const struct command_line *line)
 {
@@ -163,6 +173,8 @@ static int run_command(struct setup *setup, const struct command_line *line)
 
 	if (line->command == COMMAND_CHECK)
 		status = run_check(setup, line, &err);
+	else if (line->command == COMMAND_UPLOAD_IMAGE)
+		status = run_upload(setup, line, &err);
 	else
 		status = run_sweep(setup, line, &err);
 	setup_close(setup);

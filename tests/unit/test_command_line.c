@@ -8,7 +8,7 @@
 
 #include "cpi/command_line.h"
 
-#define MAX_WORDS 12
+#define MAX_WORDS 16
 
 /* Splits at blanks; the words live in line. */
 static int parse(char *line, struct command_line *ret_line, struct error *err)
@@ -51,6 +51,8 @@ static void test_accepted(void **state)
 		{ "timeline", COMMAND_TIMELINE, NULL },
 		{ "timeline log --svg", COMMAND_TIMELINE, NULL },
 		{ "./timeline", COMMAND_SERVE, "./timeline" },
+		{ "upload-image root.img", COMMAND_UPLOAD_IMAGE, NULL },
+		{ "upload-image --config cpi.json root.img", COMMAND_UPLOAD_IMAGE, "cpi.json" },
 		{ "-- -odd.json", COMMAND_SERVE, "-odd.json" },
 		{ "--help", COMMAND_HELP, NULL },
 		{ "check cpi.json --help", COMMAND_HELP, NULL },
@@ -95,6 +97,12 @@ static void test_refused(void **state)
 		{ "timeline --config a.json", "--config does not go" },
 		{ "timeline --request", "needs a value" },
 		{ "timeline a.log b.log", "b.log" },
+		{ "upload-image", "needs an IMAGE" },
+		{ "upload-image a.img b.img", "b.img" },
+		{ "upload-image a.img --size", "needs a value" },
+		{ "upload-image a.img --delete", "--delete does not go" },
+		{ "check --register", "--register does not go" },
+		{ "sweep --tag a=b", "--tag does not go" },
 		{ "sweep a.json --by-tag", "go together" },
 		{ "sweep a.json --director x", "go together" },
 	};
@@ -135,6 +143,31 @@ static void test_sweep(void **state)
 	assert_string_equal(got.ids[0], "vol-1");
 }
 
+static void test_upload_image(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "upload-image --tag a=b x.img --name=N --register --tag c= --size 3 --connections 8";
+	char rest[] = "upload-image x.img --encrypted --kms-key K --skip-zero-blocks --no-resume --json";
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_string_equal(got.upload.image, "x.img");
+	assert_string_equal(got.upload.name, "N");
+	assert_string_equal(got.upload.size, "3");
+	assert_string_equal(got.upload.connections, "8");
+	assert_true(got.upload.make_ami);
+	assert_int_equal(got.upload.n_tags, 2);
+	assert_string_equal(got.upload.tags[0], "a=b");
+	assert_string_equal(got.upload.tags[1], "c=");
+	assert_false(got.upload.encrypted || got.upload.skip_zero_blocks || got.upload.no_resume || got.json);
+
+	assert_int_equal(parse(rest, &got, &err), 0);
+	assert_string_equal(got.upload.kms_key, "K");
+	assert_true(got.upload.encrypted && got.upload.skip_zero_blocks && got.upload.no_resume && got.json);
+	assert_null(got.upload.size);
+}
+
 static void test_timeline(void **state)
 {
 	struct command_line got;
@@ -172,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_timeline),
+		cmocka_unit_test(test_upload_image),
 		cmocka_unit_test(test_help_names_the_commands),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
