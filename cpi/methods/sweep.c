@@ -181,7 +181,7 @@ static bool is_foreign(const struct sweep *sweep, const struct journal_header *h
 /* An upload that was killed and gone on with carries the tag of the call that did that. */
 static bool is_taken_over(const struct journal_entry *entry, const struct leftover *thing)
 {
-	return thing->kind < UNDO_ATTACHMENT && thing->tag_value[0] != '\0' && strcmp(thing->tag_value, entry->tag_value) != 0;
+	return thing->kind == UNDO_SNAPSHOT && thing->tag_value[0] != '\0' && strcmp(thing->tag_value, entry->tag_value) != 0;
 }
 
 /* Whether all that the entry stands for is gone. */
