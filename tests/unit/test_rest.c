@@ -104,10 +104,16 @@ static void test_what_is_sent(void **state)
 							"SignedHeaders=content-type;host;x-amz-date;x-amz-thing, "));
 	assert_string_equal(reading.body, "{}");
 	assert_string_equal(reading.header, "7");
+	/* a query is signed: the same call without one has another signature */
+	fake_aws_script(fake, (struct fake_answer){ 0 });
+	fake_aws_script(fake, (struct fake_answer){ 0 });
+	assert_int_equal(call_with(fake, (struct aws_rest_call){ .query = "a=b" }, NULL), 0);
+	assert_int_equal(call_with(fake, (struct aws_rest_call){ 0 }, NULL), 0);
+	assert_string_not_equal(fake->authorizations[1], fake->authorizations[2]);
 	/* nothing of it is wanted */
 	fake_aws_script(fake, (struct fake_answer){ .status = 202, .body = "whatever" });
 	assert_int_equal(call_with(fake, (struct aws_rest_call){ .method = "GET" }, NULL), 0);
-	assert_string_equal(fake->bodies[1], "");
+	assert_string_equal(fake->bodies[3], "");
 }
 
 static void test_an_endpoint_with_a_path(void **state)

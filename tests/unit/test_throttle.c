@@ -134,6 +134,26 @@ static void test_nothing_before_the_first_refusal(void **state)
 	assert_int_equal(access(tree_path(&fixture->tree, "state", base, sizeof(base)), F_OK), -1);
 }
 
+/* Each of the EBS direct actions has its own, and EC2's are others. */
+static void test_buckets_of_ebs(void **state)
+{
+	struct fixture *fixture = *state;
+	struct throttle_scope put = create_volume;
+	struct throttle_scope start = create_volume;
+
+	put.endpoint_host = start.endpoint_host = "ebs.eu-west-1.amazonaws.com";
+	put.action = "PutSnapshotBlock";
+	start.action = "StartSnapshot";
+	assert_true(refuse(fixture->throttle, &start));
+	assert_in_range(turn(fixture->other, &start), 1, 101);
+	assert_int_equal(turn(fixture->other, &put), 0);
+	assert_int_equal(turn(fixture->other, &create_volume), 0);
+	assert_true(refuse(fixture->throttle, &put));
+	assert_in_range(turn(fixture->other, &put), 1, 2);
+	assert_int_equal(turn(fixture->other, &create_volume), 0);
+	assert_int_equal(files(fixture), 1);
+}
+
 static void test_others_wait_after_a_refusal(void **state)
 {
 	struct fixture *fixture = *state;
@@ -756,6 +776,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_nothing_before_the_first_refusal),
+		TEST(test_buckets_of_ebs),
 		TEST(test_others_wait_after_a_refusal),
 		TEST(test_a_bucket_of_its_own),
 		TEST(test_cost_of_a_call),
