@@ -396,9 +396,9 @@ static const struct command commands[] = {
 	{ .name = "unpack",
 	  .usage = "[--image FILE] [--blocks [--encrypted | --skip-zero-blocks]] > root.img",
 	  .summary = "the disk image inside, to standard output; needs no root",
-	  .details = "The result goes to standard error. With --blocks, which cpi uses for the EBS direct APIs, standard\n"
-		     "output has records in place of the image: a block's index and length (4 bytes each, big-endian) and\n"
-		     "its bytes, or a length of 0 and a message in place of the index's block.\n",
+	  .details = "The result goes to standard error. With --blocks, standard output has records in place of the image, as\n"
+		     "cpi reads them for the EBS direct APIs: the blocks of 512 KiB that a snapshot needs, between two\n"
+		     "messages. The man page describes them.\n",
 	  .example = "onhost unpack --image stemcell/image > root.img",
 	  .options = "ibezsjVh",
 	  .run = run_unpack },
