@@ -15,12 +15,8 @@ struct reader {
 	const struct uploader_options *options;
 	struct cancel *outer; /* what the calls watched before, and will again */
 	int64_t progress_ms;  /* when the next one is due */
+	uint64_t total;       /* bytes of the image; 0: the child may know */
 };
-
-static uint64_t total_bytes(const struct reader *reader, const struct onhost_progress *read)
-{
-	return reader->options->total_bytes > 0 ? reader->options->total_bytes : read->total;
-}
 
 static void tell_progress(struct reader *reader)
 {
@@ -35,7 +31,7 @@ static void tell_progress(struct reader *reader)
 		.read = read.read,
 		.written = crew->written,
 		.skipped = crew->holes + crew->resumed,
-		.total = total_bytes(reader, &read),
+		.total = reader->total > 0 ? reader->total : read.total,
 		.seconds = (double)(crew_ms(crew) - crew->start_ms) / 1000,
 	};
 	pthread_mutex_unlock(&crew->lock);
@@ -81,6 +77,7 @@ static int note_end(struct reader *reader, struct error *err)
 		return -1;
 	pthread_mutex_lock(&crew->lock);
 	crew->holes += written.image_size - crew->end;
+	reader->total = written.image_size;
 	pthread_mutex_unlock(&crew->lock);
 	return 0;
 }
@@ -164,7 +161,7 @@ int uploader_run(struct runtime *runtime, struct ec2_client *ec2, const struct u
 		 struct uploader_result *ret_result, struct error *err)
 {
 	struct crew crew;
-	struct reader reader = { .crew = &crew, .options = options };
+	struct reader reader = { .crew = &crew, .options = options, .total = options->total_bytes };
 
 	if (crew_open(&crew, runtime, ec2, options, err) != 0)
 		return -1;

@@ -402,6 +402,7 @@ static void an_empty_end_and_no_size(void **state)
 	assert_int_equal(fixture->result.n_blocks, 1);
 	assert_int_equal(fixture->progress.written, BLOCK);
 	assert_int_equal(fixture->progress.skipped, 4 * (uint64_t)BLOCK);
+	assert_int_equal(fixture->progress.total, 5 * (uint64_t)BLOCK);
 	assert_int_equal(fixture->ebs.most_percent, 0);
 	/* and nothing to send at all: SHA-256 of nothing */
 	buf_reset(&fixture->stream);
