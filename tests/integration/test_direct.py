@@ -2,6 +2,7 @@
 """create_stemcell without an instance: what is in the snapshot, what is left when something fails, and going on after a kill."""
 import base64
 import os
+import random
 import re
 import signal
 import threading
@@ -14,6 +15,7 @@ from test_kill import sweep
 from test_tls import Authority
 from wire_kit import Front, Proxy
 
+SEED = os.environ["WALK_SEED"]  # conftest
 SIZE = 12 * MIB
 COUNT = SIZE // BLOCK
 KILLS = 20
@@ -197,27 +199,63 @@ ONCE = [{"kind": "error", "status": 500, "code": "InternalServerException"}, {"k
         {"kind": "error", "status": 404, "code": "ResourceNotFoundException"}]
 
 
-@pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("index", [0, COUNT // 2, COUNT - 1])
-@pytest.mark.parametrize("fault", ONCE, ids=lambda f: f.get("code", f["kind"]))
-def test_block_that_fails(lab, upload, disk, fault, index, times):
-    """Once or twice, at the beginning, in the middle, at the end: sent again, and the image is whole."""
+FOR_GOOD = [{"kind": "error", "status": 500, "code": "InternalServerException"}, {"kind": "drop"},
+            {"kind": "error", "status": 400, "code": "ConflictException"}]
+any_fault = pytest.mark.parametrize("fault", ONCE, ids=lambda f: f.get("code", f["kind"]))
+any_times = pytest.mark.parametrize("times", [1, 2])
+any_good = pytest.mark.parametrize("fault", FOR_GOOD, ids=lambda f: f.get("code", f["kind"]))
+
+
+def some_block(*what):
+    """One that WALK_SEED decides."""
+    return random.Random(f"{SEED} {what}").randrange(COUNT)
+
+
+def get_over(lab, upload, data, fault, index, times):
+    """Once or twice: sent again, and the image is whole."""
+    lab.forget_calls()
     lab.faults({**fault, "action": "PutSnapshotBlock", "match": {"BlockIndex": str(index)}, "count": times})
-    whole(lab, upload(), disk[1])
-    assert puts(lab).count(index) == (1 if fault["kind"] == "delay" else 1 + times)
-    assert len(puts(lab)) == COUNT + (0 if fault["kind"] == "delay" else times)
+    whole(lab, upload(), data)
+    lab.clear()
+    again = 0 if fault["kind"] == "delay" else times
+    assert puts(lab).count(index) == 1 + again, index
+    assert len(puts(lab)) == COUNT + again, index
 
 
-@pytest.mark.parametrize("index", [0, COUNT // 2, COUNT - 1])
-@pytest.mark.parametrize("fault", [{"kind": "error", "status": 500, "code": "InternalServerException"}, {"kind": "drop"},
-                                   {"kind": "error", "status": 400, "code": "ValidationException"}],
-                         ids=lambda f: f.get("code", f["kind"]))
-def test_block_that_fails_for_good(lab, upload, fault, index):
+def give_up(lab, upload, fault, index):
     """The error names the block; the snapshot is gone."""
+    lab.forget_calls()
     lab.faults({**fault, "action": "PutSnapshotBlock", "match": {"BlockIndex": str(index)}, "count": -1})
     message = refused(upload(), f"block {index}")
+    lab.clear()
     assert "PutSnapshotBlock" in message and "left behind" not in message
     assert lab.calls("CompleteSnapshot") == []
+
+
+@any_times
+@any_fault
+def test_block_that_fails(lab, upload, disk, fault, times):
+    get_over(lab, upload, disk[1], fault, some_block(fault, times), times)
+
+
+@any_good
+def test_block_that_fails_for_good(lab, upload, fault):
+    give_up(lab, upload, fault, some_block(fault))
+
+
+@pytest.mark.long
+@any_times
+@any_fault
+def test_each_block_that_fails(lab, upload, disk, fault, times):
+    for index in range(COUNT):
+        get_over(lab, upload, disk[1], fault, index, times)
+
+
+@pytest.mark.long
+@any_good
+def test_each_block_that_fails_for_good(lab, upload, fault):
+    for index in range(COUNT):
+        give_up(lab, upload, fault, index)
 
 
 @pytest.mark.parametrize("action", ["StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot"])
