@@ -23,7 +23,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bad_images import BAD, DISK, GOOD, GOOD_TAR, MIB, changed, disk_bytes, tar_of
+from bad_images import BAD, DISK, GOOD, MIB, changed, disk_bytes, tar_of
 from conftest import ONHOST, wait_until
 from ext4_kit import BLOCK as PAGE
 from ext4_kit import SECTOR, disk, left_out, mbr, mkfs, tree
@@ -388,9 +388,11 @@ def test_slow_reader_of_a_bad_image():
     """The record that was begun when the image turned out to be bad is ended, however long that takes, and the error follows."""
     with subprocess.Popen([ONHOST, "unpack", "--blocks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
-        process.stdin.write(changed(GOOD, -5))
+        process.stdin.write(GOOD[:len(GOOD) * 3 // 4])
+        process.stdin.flush()
+        wait_until(lambda: is_full(process), 60)
+        process.stdin.write(changed(GOOD, -5)[len(GOOD) * 3 // 4:])
         process.stdin.close()
-        wait_until(lambda: is_full(process))
         time.sleep(1)  # by now the image is read to its end
         assert process.poll() is None
         data = b""
@@ -398,7 +400,7 @@ def test_slow_reader_of_a_bad_image():
             data += piece
         assert process.wait(60) == IMAGE
     found = read_stream(data)
-    assert found.kinds.endswith("E") and not found.rest
+    assert found.kinds.startswith("PB") and found.kinds.endswith("E") and not found.rest
     assert "incorrect" in found.last["error"]["message"]
 
 
@@ -458,7 +460,7 @@ def test_reader_stalls_and_a_signal(number):
                           stderr=subprocess.PIPE) as process:
         process.stdin.write(GOOD)
         process.stdin.close()
-        wait_until(lambda: is_full(process))
+        wait_until(lambda: is_full(process), 60)
         process.send_signal(number)
         assert process.wait(60) == 128 + number
         found = read_stream(process.stdout.read())

@@ -86,6 +86,7 @@ struct stream {
 
 static char take_message(struct stream *stream, const uint8_t *text, size_t len)
 {
+	assert_null(memchr(text, '\n', len));
 	assert_int_equal(onhost_msg_decode(stream->arena, (const char *)text, len, &stream->last, NULL), 0);
 	if (stream->letters[0] == '\0')
 		stream->first = stream->last;

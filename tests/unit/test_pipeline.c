@@ -693,6 +693,7 @@ static char take_message(struct blocks_run *run, const uint8_t *text, size_t len
 	struct onhost_msg msg;
 
 	arena_reset(run->arena);
+	assert_null(memchr(text, '\n', len));
 	assert_int_equal(onhost_msg_decode(run->arena, (const char *)text, len, &msg, NULL), 0);
 	return msg.type == ONHOST_MSG_PROGRESS ? 'P' : msg.type == ONHOST_MSG_WRITTEN ? 'W' : 'E';
 }
