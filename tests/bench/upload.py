@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image to a snapshot by the EBS direct APIs: `cpi upload-image` with 20 ms of latency a call. Against the lab, one connection
 and as many as it takes by itself: there each block is checked and kept. Against the sink (tests/tools/ebs_sink.c), which costs
-nearly nothing: from how many in flight on more gain nothing, how busy the processors are then, and what memory cpi and its
-onhost have at most."""
+nearly nothing: from how many in flight on more gain nothing, how busy the processors are then, how that compares with what
+onhost alone takes to read the image, and what memory cpi and its onhost have at most. All over plain HTTP: TLS is not in it."""
 import contextlib
 import json
 import os
@@ -13,23 +13,38 @@ import threading
 import time
 
 import image
-from measure import median, table
+from measure import measured, median, table
 
 MIB = 1 << 20
 LATENCY_MS = 20
 IN_FLIGHT = (1, 2, 4, 8, 16, 32, 64)
-SLOW = 4  # up to so many in flight it is latency that is measured, and one round tells it
+SLOW = 8  # up to so many in flight it is latency that is measured, and one round tells it
 GAIN = 0.05  # less is nothing
 LAB_MIB = 256  # the lab is Python: a small image
 MEMORY_MIB = 96
 SINK = os.path.join(image.BUILD, "tests/ebs_sink")
 
 
+CPI = os.environ.get("CPI_BIN") or os.path.join(image.BUILD, "cpi")
+ONHOST = os.environ.get("ONHOST_BIN") or os.path.join(image.BUILD, "onhost")
+
+
 def command(path, config, connections=None):
     """The program, with what it must be told."""
-    words = [os.environ.get("CPI_BIN") or os.path.join(image.BUILD, "cpi"), "upload-image", path, "--config", config, "--no-resume",
-             "--json"]
+    words = [CPI, "upload-image", path, "--config", config, "--no-resume", "--json"]
     return words + (["--connections", str(connections)] if connections else [])
+
+
+def reading(path):
+    """What an upload's child does, with a reader that only throws away."""
+    return ["sh", "-c", '"$0" unpack --blocks --image "$1" 2>/dev/null | cat >/dev/null', ONHOST, path]
+
+
+def idle_s():
+    """Seconds that the machine's processors had nothing to do, all of them together since it started."""
+    with open("/proc/stat", encoding="ascii") as file:
+        words = file.readline().split()
+    return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def children(pid):
@@ -73,6 +88,7 @@ class Peaks:
 def run(words, env):
     """One upload: what it took and what it says."""
     with tempfile.TemporaryDirectory() as state, tempfile.TemporaryFile() as log:
+        idle = idle_s()
         start = time.monotonic()
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
                                    env=env | {"PATH": os.environ["PATH"], "HOME": state, "AWS_CPI_STATE_DIR": state})
@@ -80,13 +96,14 @@ def run(words, env):
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
+        idle = (idle_s() - idle) / wall / os.cpu_count()
         process.returncode = os.waitstatus_to_exitcode(status)
         cpi_mib, onhost_mib = peaks.end()
         if process.returncode != 0:
             log.seek(0)
             raise SystemExit(f"{words} failed:\n{log.read().decode(errors='replace')[-3000:]}")
     told = json.loads(output)
-    return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "cpi_mib": cpi_mib, "onhost_mib": onhost_mib,
+    return {"wall_s": wall, "idle": idle, "cpu_s": usage.ru_utime + usage.ru_stime, "cpi_mib": cpi_mib, "onhost_mib": onhost_mib,
             "sum_mib": cpi_mib + onhost_mib, "blocks": told["blocks"], "mib_s": told["blocks"] / 2 / wall,
             "snapshot": told["snapshot_id"]}
 
@@ -113,8 +130,7 @@ def sink_config(folder):
     """For an account that is not there."""
     path = os.path.join(folder, "cpi.json")
     aws = {"credentials_source": "static", "access_key_id": "AKIASINK", "secret_access_key": "sink", "region": "us-east-1",
-           "max_retries": 8, "stemcell": {"builder": "direct", "onhost_path": os.environ.get("ONHOST_BIN") or
-                                          os.path.join(image.BUILD, "onhost")}}
+           "max_retries": 8, "stemcell": {"builder": "direct", "onhost_path": ONHOST}}
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"cloud": {"plugin": "aws", "properties": {"aws": aws}}}, file)
     return path
@@ -134,16 +150,17 @@ def into_sink(path, config, in_flight):
 
 
 def rounds_into_sink(path, rounds):
-    """All numbers in turn. The first upload warms up."""
+    """All numbers in turn, and the reading alone, which also warms up."""
     with tempfile.TemporaryDirectory() as folder:
         config = sink_config(folder)
-        into_sink(path, config, max(IN_FLIGHT))
-        rows = {n: [] for n in IN_FLIGHT}
+        measured(reading(path))
+        rows, alone = {n: [] for n in IN_FLIGHT}, []
         for number in range(rounds):
+            alone.append(measured(reading(path)))
             for in_flight, side in rows.items():
                 if number == 0 or in_flight > SLOW:
                     side.append(into_sink(path, config, in_flight))
-        return rows
+        return rows, alone
 
 
 def enough(rows):
@@ -177,13 +194,15 @@ def rounds_into_lab(lab, path, rounds):
 COLUMNS = [("wall_s", "wall s", 1), ("mib_s", "MiB/s", 1), ("cpu_s", "cpu s", 1)]
 
 
-def figures(rows):
+def figures(rows, alone):
     """What the sink's rows say: (text, value, goal or None)."""
     n = enough(rows)
     every = [row for side in rows.values() for row in side]
     return [("blocks in flight from which on more gain nothing (within 5 %)", n, None),
             ("of the processors' time is used then, the sink's with it", median(rows[n], "busy"), None),
+            ("of it is idle then (the rest is others')", median(rows[n], "idle"), None),
             ("MiB/s then", median(rows[n], "mib_s"), None),
+            ("times as long as onhost alone takes to read the image", median(rows[n], "wall_s") / median(alone, "wall_s"), None),
             ("times as fast as one at a time", median(rows[n], "mib_s") / median(rows[min(rows)], "mib_s"), None),
             ("MiB of memory, the peaks of cpi and of onhost together", max(row["sum_mib"] for row in every), MEMORY_MIB)]
 
@@ -191,16 +210,19 @@ def figures(rows):
 def show(args, result, make_lab):
     """Both parts; make_lab gives bench.py's lab."""
     path = image.stemcell(args.mib)
-    rows = rounds_into_sink(path, args.upload_rounds)
+    rows, alone = rounds_into_sink(path, args.upload_rounds)
     table(f"image of {args.mib} MiB into the sink, {LATENCY_MS} ms a call, medians of {args.upload_rounds} rounds in turn (up to "
           f"{SLOW} in flight: one)", {f"{n} in flight": side for n, side in rows.items()},
-          COLUMNS + [("sink_cpu_s", "sink cpu s", 1), ("busy", "busy %", 100), ("cpi_mib", "cpi MiB", 1),
+          COLUMNS + [("sink_cpu_s", "sink cpu s", 1), ("busy", "busy %", 100), ("idle", "idle %", 100), ("cpi_mib", "cpi MiB", 1),
                      ("onhost_mib", "onhost MiB", 1), ("at_once", "at once", 1)])
-    print(f"\n  of {len(os.sched_getaffinity(0))} processors, {rows[1][0]['blocks']} blocks of 512 KiB")
-    for text, value, goal in figures(rows):
+    print(f"\n  {len(os.sched_getaffinity(0))} processors; {rows[1][0]['blocks']} blocks of 512 KiB; onhost alone reads them in "
+          f"{median(alone, 'wall_s'):.1f} s")
+    told = figures(rows, alone)
+    for text, value, goal in told:
         print(f"  {value:8.2f} {text}" + ("" if goal is None else f" (the goal: at most {goal}{'' if value <= goal else ': MISSED'})"))
     result["upload_sink"] = {str(n): {key: median(side, key) for key in side[0] if key != "snapshot"} for n, side in rows.items()}
-    result["upload_figures"] = {text: value for text, value, _ in figures(rows)}
+    result["upload_reading"] = {key: median(alone, key) for key in alone[0]}
+    result["upload_figures"] = {text: value for text, value, _ in told}
 
     lab = make_lab()
     try:
