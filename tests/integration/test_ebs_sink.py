@@ -86,6 +86,11 @@ def test_clients_that_go(start_sink):
         for piece in (DATA[:5], DATA[5:300000], DATA[300000:]):
             connection.sendall(piece)
             time.sleep(0.02)
+        sent = time.monotonic()
         assert connection.recv(1000).startswith(b"HTTP/1.1 201 Created\r\n")
+        assert time.monotonic() - sent >= 0.09
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\nmore")
+        assert connection.recv(100) == b""
     put(sink.client("ebs"), "snap-1", 0)
     assert sink.end()["most_blocks_at_once"] <= 4
