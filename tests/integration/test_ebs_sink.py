@@ -84,9 +84,9 @@ def test_clients_that_go(start_sink):
         connection.sendall(headers.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         for piece in (DATA[:5], DATA[5:300000], DATA[300000:]):
-            connection.sendall(piece)
             time.sleep(0.02)
-        sent = time.monotonic()
+            sent = time.monotonic()
+            connection.sendall(piece)
         assert connection.recv(1000).startswith(b"HTTP/1.1 201 Created\r\n")
         assert time.monotonic() - sent >= 0.09
     with socket.create_connection((host, int(port)), timeout=20) as connection:
