@@ -332,6 +332,26 @@ static void a_signal_while_it_talks_without_end(void **state)
 	assert_says(fixture, ERROR_CANCELLED, "stopped by signal 15");
 }
 
+/* What is there already is not read to its end first. */
+static void a_signal_while_there_is_more(void **state)
+{
+	struct fixture *fixture = *state;
+	char script[128], path[128];
+	uint64_t size;
+
+	put_small(fixture);
+	snprintf(script, sizeof(script), "echo >%s/done", fixture->tree.root);
+	start(fixture, "", script);
+	assert_int_equal(image_blocks_size(fixture->blocks, &size, &fixture->err), 0);
+	/* where a pipe takes that much; otherwise half of it is there */
+	tree_path(&fixture->tree, "done", path, sizeof(path));
+	for (int i = 0; i < 200 && access(path, F_OK) != 0; i++)
+		usleep(10000);
+	cancel_raise(&fixture->cancel, SIGTERM);
+	assert_int_equal(next(fixture), -1);
+	assert_says(fixture, ERROR_CANCELLED, "stopped by signal 15");
+}
+
 struct asked {
 	unsigned times;
 	unsigned until;
@@ -413,6 +433,7 @@ int main(void)
 		BLOCKS_TEST(it_closes_standard_error),
 		BLOCKS_TEST(a_signal_while_it_is_silent),
 		BLOCKS_TEST(a_signal_while_it_talks_without_end),
+		BLOCKS_TEST(a_signal_while_there_is_more),
 		BLOCKS_TEST(asked_while_it_waits),
 		BLOCKS_TEST(closing_ends_it),
 		BLOCKS_TEST(out_of_memory),

@@ -71,11 +71,11 @@ static void name_of(const struct upload_target *target, char name[SHA256_HEX_SIZ
 
 static void each_field_makes_another_name(void **state)
 {
-	struct upload_target others[13];
-	char names[14][SHA256_HEX_SIZE];
+	struct upload_target others[15];
+	char names[16][SHA256_HEX_SIZE];
 
 	(void)state;
-	for (size_t i = 0; i < 13; i++)
+	for (size_t i = 0; i < 15; i++)
 		others[i] = plain;
 	others[0].image_sha256 = SUM_B;
 	others[1].endpoint = NULL;
@@ -93,17 +93,21 @@ static void each_field_makes_another_name(void **state)
 	others[11].account = "123456789012eu-west-1";
 	others[11].region = "";
 	others[12].kms_key_arn = "-";
-	name_of(&plain, names[13]);
-	for (size_t i = 0; i < 13; i++)
+	others[13].account = "1;2";
+	others[13].region = "3";
+	others[14].account = "1";
+	others[14].region = "2;3";
+	name_of(&plain, names[15]);
+	for (size_t i = 0; i < 15; i++)
 		name_of(&others[i], names[i]);
-	for (size_t i = 0; i < 14; i++) {
+	for (size_t i = 0; i < 16; i++) {
 		assert_int_equal(strspn(names[i], "0123456789abcdef"), 64);
-		for (size_t k = i + 1; k < 14; k++)
+		for (size_t k = i + 1; k < 16; k++)
 			assert_string_not_equal(names[i], names[k]);
 	}
 	struct upload_target again = plain;
 	name_of(&again, names[0]);
-	assert_string_equal(names[0], names[13]);
+	assert_string_equal(names[0], names[15]);
 }
 
 static void a_target_that_is_too_long(void **state)

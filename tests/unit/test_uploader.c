@@ -31,6 +31,7 @@
 #define URL "https://ebs.eu-west-1.amazonaws.com/snapshots/" SNAPSHOT "/blocks/"
 #define MAX_INDEX 2048
 #define ANY_TIME 1000000
+#define LATE 20
 
 /* What happens to a block. */
 struct rule {
@@ -39,7 +40,8 @@ struct rule {
 	unsigned times;   /* that it does */
 	bool hang;        /* no answer, until it is cut off */
 	bool signal;      /* a signal comes, and no answer */
-	unsigned wait_for; /* so many others must have been on their way with it */
+	bool late_signal; /* … after a while */
+	unsigned wait_for; /* so many others that have a rule must have come before it goes on */
 };
 
 struct ebs {
@@ -52,7 +54,9 @@ struct ebs {
 	unsigned under_way;
 	unsigned hanging;
 	unsigned cut_off;
+	unsigned arrived; /* of those that have a rule */
 	unsigned most;
+	unsigned most_late; /* when a block behind LATE came */
 	unsigned last_percent;
 	unsigned most_percent;
 	char bad[200]; /* the first thing that is not as AWS takes it */
@@ -170,14 +174,19 @@ static int perform(void *self, const struct http_request *request, const struct 
 	ebs->n_puts++;
 	if (++ebs->under_way > ebs->most)
 		ebs->most = ebs->under_way;
+	if (index > LATE && ebs->under_way > ebs->most_late)
+		ebs->most_late = ebs->under_way;
+	ebs->arrived += ruled;
 	pthread_cond_broadcast(&ebs->changed);
-	while (ruled && ebs->most < rule.wait_for + 1)
+	while (ruled && ebs->arrived < rule.wait_for + 1)
 		pthread_cond_wait(&ebs->changed, &ebs->lock);
 	pthread_mutex_unlock(&ebs->lock);
 
-	if (ruled && rule.signal)
+	if (ruled && rule.late_signal)
+		usleep(300000);
+	if (ruled && (rule.signal || rule.late_signal))
 		cancel_raise(&fixture->cancel, SIGTERM);
-	if (ruled && (rule.hang || rule.signal))
+	if (ruled && (rule.hang || rule.signal || rule.late_signal))
 		result = hang(ebs, cancel, err);
 	else
 		result = answer(ruled && rule.status != 0 ? &rule : NULL, checksum, arena, ret_response);
@@ -375,14 +384,14 @@ static void the_whole_image(void **state)
 	}
 }
 
-/* As many as may be at once really are: each of four waits for the others. */
+/* As many as may be at once really are, and stay so: each of the last four waits for the others. */
 static void side_by_side(void **state)
 {
 	struct fixture *fixture = *state;
 
 	put_whole_image(fixture);
 	start(fixture, "", "");
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 15; i < 19; i++)
 		fixture->ebs.rules[2 * i] = (struct rule){ .times = 1, .wait_for = 3 };
 	fixture->options.connections = 4;
 	assert_runs(fixture);
@@ -626,6 +635,21 @@ static void a_signal_while_the_child_is_silent(void **state)
 	assert_fails(fixture, ERROR_CANCELLED, "stopped by signal 15");
 }
 
+/* All is read, and one block hangs. */
+static void a_signal_while_the_last_ones_are_on_their_way(void **state)
+{
+	struct fixture *fixture = *state;
+
+	block_kit_progress(&fixture->stream, 0, 0);
+	put_image(fixture, 0, 2);
+	block_kit_written(&fixture->stream, 3 * (uint64_t)BLOCK);
+	start(fixture, "", "");
+	fixture->ebs.rules[0] = (struct rule){ .times = 1, .hang = true };
+	fixture->ebs.rules[2] = (struct rule){ .times = 1, .late_signal = true, .wait_for = 1 };
+	assert_fails(fixture, ERROR_CANCELLED, "stopped by signal 15");
+	assert_int_equal(fixture->ebs.cut_off, 2);
+}
+
 /* All blocks may be there: what counts is that the image was good to its end. */
 static void the_image_is_bad_at_its_end(void **state)
 {
@@ -665,11 +689,12 @@ static void throttling_is_counted_and_slows_down(void **state)
 
 	put_whole_image(fixture);
 	start(fixture, "", "");
-	fixture->options.connections = 2;
-	for (unsigned i = 0; i < 4; i++)
-		fixture->ebs.rules[2 * i] = (struct rule){ .status = 400, .code = "RequestThrottledException", .times = 2 };
+	fixture->options.connections = 4;
+	for (unsigned i = 0; i < MAX_INDEX; i++)
+		fixture->ebs.rules[i] = (struct rule){ .status = 400, .code = "RequestThrottledException", .times = 1 };
 	assert_runs(fixture);
-	assert_int_equal(fixture->result.throttled, 8);
+	assert_int_equal(fixture->result.throttled, IMAGE_BLOCKS);
+	assert_int_equal(fixture->ebs.most_late, 1);
 	assert_image_sum(fixture);
 }
 
@@ -733,6 +758,7 @@ int main(void)
 		UPLOADER_TEST(a_signal_cuts_all_off),
 		UPLOADER_TEST(a_signal_before_it_begins),
 		UPLOADER_TEST(a_signal_while_the_child_is_silent),
+		UPLOADER_TEST(a_signal_while_the_last_ones_are_on_their_way),
 		UPLOADER_TEST(the_image_is_bad_at_its_end),
 		UPLOADER_TEST(a_block_that_fails_and_then_does_not),
 		UPLOADER_TEST(throttling_is_counted_and_slows_down),
