@@ -305,8 +305,8 @@ static void headers_that_are_none(void **state)
 		"{\"upload\":1,\"snapshot_id\":\"vol-1\",\"encrypted\":true,\"timeout_minutes\":60}\n",
 		"{\"upload\":1,\"snapshot_id\":\"snap-\",\"encrypted\":true,\"timeout_minutes\":60}\n",
 		"{\"upload\":1,\"snapshot_id\":\"snap-1/../2\",\"encrypted\":true,\"timeout_minutes\":60}\n",
-		"{\"upload\":1,\"snapshot_id\":\"snap-01234567890123456789012345678901234567890123456789012345678\","
-		"\"encrypted\":true,\"timeout_minutes\":60}\n",
+		("{\"upload\":1,\"snapshot_id\":\"snap-01234567890123456789012345678901234567890123456789012345678\","
+		 "\"encrypted\":true,\"timeout_minutes\":60}\n"),
 		"{\"upload\":1,\"snapshot_id\":\"snap-1\",\"timeout_minutes\":60}\n",
 		"{\"upload\":1,\"snapshot_id\":\"snap-1\",\"encrypted\":1,\"timeout_minutes\":60}\n",
 		"{\"upload\":1,\"snapshot_id\":\"snap-1\",\"encrypted\":true}\n",
