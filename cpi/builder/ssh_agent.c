@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #define START_MS ((int64_t)20 * 1000)
 #define END_MS ((int64_t)3 * 1000)
 #define GRACE_MS 1000
+#define LOOK_MS 2
 #define OUTPUT_MAX ((size_t)16 * 1024)
 #define KEY_LIFE "86400" /* s; for an agent that outlives all else */
 #define NAME "aws.stemcell.ssh.private_key"
@@ -76,14 +79,13 @@ static const char *first_line(struct buf *text)
 static int start_agent(struct ssh_agent *agent, const struct runtime *runtime, const char *socket, struct error *err)
 {
 	CLEANUP_BUF struct buf said = BUF_INIT(OUTPUT_MAX);
-	char path[128];
 	char program[] = "ssh-agent", at[] = "-a", life[] = "-t", seconds[] = KEY_LIFE, shell[] = "sh", text[] = "-c";
 	char script[] = "echo ready; cat >/dev/null; kill \"$SSH_AGENT_PID\"";
-	char *const argv[] = { program, at, path, life, seconds, shell, text, script, NULL };
+	char *const argv[] = { program, at, agent->socket, life, seconds, shell, text, script, NULL };
 
-	if (strlen(socket) >= sizeof(path))
+	if (strlen(socket) >= sizeof(agent->socket))
 		return error_set(err, ERROR_INTERNAL, "the path %s is too long for a socket", socket);
-	memcpy(path, socket, strlen(socket) + 1);
+	memcpy(agent->socket, socket, strlen(socket) + 1);
 	agent->clock = runtime->clock;
 	if (process_start_as(argv, &manner, &agent->process, err) != 0)
 		return -1;
@@ -95,6 +97,23 @@ static int start_agent(struct ssh_agent *agent, const struct runtime *runtime, c
 	if (hear(runtime, agent->process.err_fd, false, &said, err) != 0)
 		return error_prefix(err, "ssh-agent");
 	return error_set(err, ERROR_IO, "ssh-agent does not start: %s", first_line(&said));
+}
+
+static bool listens(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	return fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN);
+}
+
+/* It is no child of ours: that it has ended shows in that nobody listens any more. */
+static void wait_for_agent(const struct ssh_agent *agent, struct deadline deadline)
+{
+	while (listens(agent->socket) && deadline_left_ms(agent->clock, deadline) > 0 &&
+	       agent->clock->sleep_ms(agent->clock->self, LOOK_MS, NULL, NULL) == 0)
+		;
 }
 
 /* --- the key ------------------------------------------------------------------------------------------------------ */
@@ -173,7 +192,8 @@ void ssh_agent_close(struct ssh_agent *agent)
 	if (agent->process.in_fd >= 0) {
 		close(steal_fd(&agent->process.in_fd));
 		struct deadline deadline = { .at_ms = agent->clock->monotonic_ms(agent->clock->self) + END_MS };
-		(void)process_wait(&agent->process, agent->clock, deadline, &status, NULL);
+		if (process_wait(&agent->process, agent->clock, deadline, &status, NULL) == 0)
+			wait_for_agent(agent, deadline);
 	}
 	process_stop(&agent->process, agent->clock, GRACE_MS);
 	agent->clock = NULL;

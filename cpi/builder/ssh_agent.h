@@ -8,10 +8,13 @@
 #include "common/process.h"
 #include "common/runtime.h"
 
+#define SSH_AGENT_SOCKET_SIZE 108 /* as sun_path's */
+
 /* Starts as all zeros. */
 struct ssh_agent {
 	struct process process; /* waits at the end of our pipe, and then ends the agent */
 	const struct clock *clock;
+	char socket[SSH_AGENT_SOCKET_SIZE];
 };
 
 /* Starts it on that socket, which must not be there yet (its path at most as long as sun_path), and hands it the key (text in PEM or
@@ -19,7 +22,7 @@ struct ssh_agent {
  * malformed, or protected by a passphrase. ERROR_IO where a program is not there or fails. */
 int ssh_agent_start(struct ssh_agent *agent, struct runtime *runtime, const char *socket, const char *key,
 		    struct error *err);
-/* Ends it and forgets the key. Safe on one that is not running. */
+/* Ends it, so that nobody has the key any more; waits for that, at most some seconds. Safe on one that is not running. */
 void ssh_agent_close(struct ssh_agent *agent);
 
 #endif
