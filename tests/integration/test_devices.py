@@ -486,11 +486,23 @@ def test_not_the_volume_asked_for(links, make_loop, image):
     assert contents(device) == before
 
 
+def wait_device(*options):
+    """A `wait-device` that has looked at what is there, and waits."""
+    waiting = subprocess.Popen([ONHOST, "wait-device", "--volume", VOLUME, "--verbose", *options], stderr=subprocess.PIPE,
+                               text=True)
+    while "watching for block devices" not in (line := waiting.stderr.readline()):
+        assert line, "it has ended"
+
+    def polls():
+        with open(f"/proc/{waiting.pid}/wchan", encoding="ascii") as f:
+            return "poll" in f.read()
+    wait_until(polls, 30)
+    return waiting
+
+
 def test_new_arrivals_are_named(make_loop):
     """What came while we waited, and was not it."""
-    waiting = subprocess.Popen([ONHOST, "wait-device", "--volume", VOLUME, "--timeout", "3"], stderr=subprocess.PIPE,
-                               text=True)
-    time.sleep(0.5)
+    waiting = wait_device("--timeout", "3")
     device = make_loop(SIZE)
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == NO_DEVICE
@@ -514,12 +526,11 @@ def test_wait_ends_with_cpi(session):
 
 def test_wait_ends_with_sigterm():
     """128 and the signal's number."""
-    waiting = subprocess.Popen([ONHOST, "wait-device", "--volume", VOLUME], stderr=subprocess.PIPE)
-    time.sleep(0.3)
+    waiting = wait_device()
     waiting.terminate()
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == 128 + signal.SIGTERM
-    assert b"SIGTERM" in err or b"signal 15" in err or b"erminated" in err
+    assert "SIGTERM" in err or "signal 15" in err or "erminated" in err
 
 
 @pytest.mark.long
