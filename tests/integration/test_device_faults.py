@@ -431,16 +431,14 @@ def test_device_goes_while_flushed(errors, flush, fault_disk, image):
     """Also where the kernel says that the flush went well, as it does for a device without a write cache."""
     disk = fault_disk(SIZE)
     disk.attach()
-    disk.order(f"fsync {errors} {flush}", "write none 0 -")
+    disk.order(f"fsync {errors} {flush}", "hold")
     feed = Feed("write", disk.device, image.read_bytes())
-    feed.give(0, 3 * MIB)
-    wait_until(lambda: disk.report("write"), 30)
-    disk.order("delay 1000")
-    feed.give(3 * MIB, 4 * MIB)
+    feed.give(0, 4 * MIB)
     feed.process.stdin.close()
     feed.process.stdin = None
     wait_until(lambda: disk.report("fsync"), 60)
     disk.resize(0)
+    disk.order("go")
     status, message = feed.end()
     assert status == NO_DEVICE, message
     assert f"{disk.device} went away while it was written" in message

@@ -6,6 +6,8 @@
  *     read ERROR FROM TO [SKIP [COUNT]]
  *     fsync ERROR [SKIP [COUNT]]           SKIP of them pass first, then COUNT fail (without it, all)
  *     delay MS                             each read, write and fsync takes so much longer
+ *     hold                                 requests that a rule is for wait, once they are noted, for "go" or "clear"
+ *     go
  *     short BYTES                          no write takes more than that
  *     no-direct                            requests of descriptors with O_DIRECT are refused with EINVAL
  *     clear                                none of all these any more
@@ -48,6 +50,8 @@ struct rule {
 struct faults {
 	int fd;
 	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t released;
+	bool hold;
 	struct rule rules[RULES_MAX];
 	size_t n_rules;
 	long delay_ms;
@@ -91,7 +95,10 @@ static int judge(struct faults *faults, enum operation operation, int64_t offset
 		snprintf(line, sizeof(line), "%s %lld %zu %d\n", operations[operation], (long long)offset, len,
 			 rule->error);
 		note(faults, line);
-		return rule->error;
+		const int error = rule->error;
+		while (faults->hold)
+			pthread_cond_wait(&faults->released, &faults->lock);
+		return error;
 	}
 	return 0;
 }
@@ -151,8 +158,15 @@ static bool add_rule(struct faults *faults, enum operation operation, const char
 	return true;
 }
 
+static void go(struct faults *faults)
+{
+	faults->hold = false;
+	pthread_cond_broadcast(&faults->released);
+}
+
 static void clear(struct faults *faults)
 {
+	go(faults);
 	faults->n_rules = 0;
 	faults->delay_ms = 0;
 	faults->largest = 0;
@@ -171,6 +185,10 @@ static bool obey(struct faults *faults, const char *order)
 		return true;
 	if (strcmp(order, "no-direct") == 0)
 		faults->no_direct = true;
+	else if (strcmp(order, "hold") == 0)
+		faults->hold = true;
+	else if (strcmp(order, "go") == 0)
+		go(faults);
 	else if (strcmp(order, "clear") == 0)
 		clear(faults);
 	else
@@ -315,7 +333,7 @@ static const struct fuse_operations file_system = {
 
 int main(int argc, char *argv[])
 {
-	static struct faults faults = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	static struct faults faults = { .lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
 
 	if (argc < 3) {
 		fputs("usage: fault_fs BACKING FOLDER [OPTION…]\n", stderr);
