@@ -5,11 +5,11 @@ import os
 import random
 import re
 import signal
-import threading
 
 import pytest
 from conftest import Working, account, run_cpi, start_cpi, wait_until
-from direct_kit import (BLOCK, MIB, blocks_of, direct_config, is_image, noise, request, snapshot_of, states, whole_checksum)
+from direct_kit import (BLOCK, MIB, beside, blocks_of, direct_config, is_image, noise, request, snapshot_of, states,
+                        whole_checksum)
 from test_create_stemcell import REQUEST_TAG, created, image, journals, refused, state_env, tags
 from test_kill import sweep
 from test_tls import Authority
@@ -302,12 +302,16 @@ def test_snapshot_that_ends_in_error(lab, upload):
 
 def test_credentials_that_expire(lab, upload, disk):
     """In the middle: new ones are fetched, and the rest goes out with those."""
-    lab.sessions(lasts=1.5, told=900)
-    lab.faults({"action": "PutSnapshotBlock", "kind": "delay", "seconds": 0.4, "count": -1})
+    lab.faults({"action": "PutSnapshotBlock", "kind": "hold", "skip": 4, "count": -1})
     config = direct_config(lab, upload_connections=2)
     config["cloud"]["properties"]["aws"]["role_arn"] = lab.identities["roles"]["lab-role"]
-    whole(lab, upload(config, env={"AWS_ENDPOINT_URL": lab.endpoint}), disk[1])
-    assert len({c["access_key_id"] for c in lab.calls("PutSnapshotBlock") if c["status"] == 201}) > 1
+    running, answers = beside(lambda: upload(config, env={"AWS_ENDPOINT_URL": lab.endpoint}))
+    wait_until(lambda: len(puts(lab)) > 4, 60)
+    lab.control("sessions/expire", "POST")
+    lab.clear()
+    running.join()
+    whole(lab, answers[0], disk[1])
+    assert len({c["access_key_id"] for c in lab.calls("PutSnapshotBlock") if c["status"] == 201}) == 2
 
 
 # --- the same transport -----------------------------------------------------------------------------------------------
@@ -363,7 +367,7 @@ def end(running, seconds=60):
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal(lab, tmp_path, disk, clean, sent):
     """The unfinished snapshot is deleted, and no other upload can go on with it."""
-    lab.faults({"action": "PutSnapshotBlock", "kind": "delay", "seconds": 0.5, "count": -1})
+    lab.faults({"action": "PutSnapshotBlock", "kind": "hold", "skip": 6, "count": -1})
     running = begin(lab, tmp_path, disk[0])
     wait_until(lambda: len(puts(lab)) > 6, 30)
     os.kill(running.pid, sent)
@@ -478,22 +482,23 @@ def test_no_state_directory(lab, tmp_path, disk, upload):
 
 def test_two_at_the_same_upload(lab, tmp_path, disk, upload):
     """Each makes its own snapshot; the second says that it cannot be gone on with."""
-    lab.faults({"action": "PutSnapshotBlock", "kind": "delay", "seconds": 0.3, "count": -1})
-    answers = []
-    both = [threading.Thread(target=lambda: answers.append(upload(direct_config(lab, upload_connections=2)))) for _ in range(2)]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join()
+    lab.faults({"action": "PutSnapshotBlock", "kind": "hold", "count": -1})
+    both = [beside(lambda: upload(direct_config(lab, upload_connections=2))) for _ in range(2)]
+    wait_until(lambda: len({c["params"]["SnapshotId"] for c in lab.calls("PutSnapshotBlock")}) == 2, 60)
+    lab.clear()
+    for thread, _ in both:
+        thread.join()
+    answers = [answer for _, found in both for answer in found]
     assert len({whole(lab, answer, disk[1]) for answer in answers}) == 2
     assert sum("the next one starts from the beginning" in answer.stderr for answer in answers) == 1
 
 
 def test_image_that_is_changed_meanwhile(lab, tmp_path, disk, clean):
-    lab.faults({"action": "StartSnapshot", "kind": "delay", "seconds": 2, "after": True, "count": 1})
+    lab.faults({"action": "StartSnapshot", "kind": "hold", "after": True, "count": 1})
     running = begin(lab, tmp_path, disk[0])
     wait_until(lambda: lab.calls("StartSnapshot"), 30)
     disk[0].write_bytes(noise(SIZE, seed=9))
+    lab.clear()
     assert "was changed while it was uploaded" in end(running)
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -69,6 +70,26 @@ def test_delays_hangs_and_buckets(lab):
     lab.ec2.describe_images()
     time.sleep(0.25)
     lab.ec2.describe_volumes()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_calls_that_are_held(lab, after):
+    """They are on record and not done, or done and not answered, until the rules are taken away."""
+    before = len(lab.ec2.describe_volumes()["Volumes"])
+    lab.faults({"kind": "hold", "action": "CreateVolume", "after": after})
+    made = []
+    caller = threading.Thread(target=lambda: made.append(lab.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)))
+    caller.start()
+    wait_until(lambda: lab.calls("CreateVolume"))
+    if after:
+        wait_until(lambda: len(lab.ec2.describe_volumes()["Volumes"]) == before + 1)
+    else:
+        assert len(lab.ec2.describe_volumes()["Volumes"]) == before
+    assert made == [] and lab.calls("CreateVolume")[0]["status"] is None
+    assert [rule["kind"] for rule in lab.faults()] == ["hold"]
+    lab.clear()
+    caller.join()
+    lab.ec2.delete_volume(VolumeId=made[0]["VolumeId"])
 
 
 def test_published_buckets(lab):

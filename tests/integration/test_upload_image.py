@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from conftest import CPI, account, director_env, wait_until
-from direct_kit import BLOCK, MIB, blocks_of, is_image, noise, snapshot_of, states
+from direct_kit import BLOCK, MIB, beside, blocks_of, is_image, noise, snapshot_of, states
 from test_create_stemcell import config_with, image, journals, state_env, tags
 from test_kill import sweep
 
@@ -173,7 +173,7 @@ def running(lab, folder, *arguments):
 def test_interrupted(lab, tmp_path, disk, upload):
     """Ctrl-C: the snapshot is gone, and the message says why it ended."""
     assert upload is not None
-    lab.faults({"action": "PutSnapshotBlock", "kind": "delay", "seconds": 0.5, "count": -1})
+    lab.faults({"action": "PutSnapshotBlock", "kind": "hold", "skip": 3, "count": -1})
     with running(lab, tmp_path, "--connections", "2", disk[0]) as process:
         wait_until(lambda: len(lab.calls("PutSnapshotBlock")) > 3, 30)
         process.send_signal(signal.SIGINT)
@@ -219,8 +219,12 @@ def test_config_that_says_more(lab, upload, disk, tmp_path):
     """Connections and zero blocks of the configuration count, and the options win."""
     config = config_with(lab, stemcell={"upload_connections": 1})
     (tmp_path / "cpi.json").write_text(json.dumps(config))
-    lab.faults({"action": "PutSnapshotBlock", "kind": "delay", "seconds": 0.1, "count": -1})
     for options, most in (([], 1), (["--connections", "5"], 5)):
-        result = upload("--json", *options, "--config", tmp_path / "cpi.json", disk[0], config=False)
-        assert result.returncode == 0, result.stderr
-        assert json.loads(result.stdout)["most_at_once"] == most
+        lab.forget_calls()
+        lab.faults({"action": "PutSnapshotBlock", "kind": "hold", "count": -1})
+        thread, results = beside(lambda: upload("--json", *options, "--config", tmp_path / "cpi.json", disk[0], config=False))
+        wait_until(lambda: len(lab.calls("PutSnapshotBlock")) == most, 60)
+        lab.clear()
+        thread.join()
+        assert results[0].returncode == 0, results[0].stderr
+        assert json.loads(results[0].stdout)["most_at_once"] == most

@@ -14,6 +14,7 @@ A rule is a dict: {"action": "CreateVolume" (or a pattern with * and ?, default 
   garbage      {body, status}: done, answered with bytes that are no XML
   hang         {seconds}: nothing for that long, then closed; {"after": true}: done before
   delay        {seconds}: done that much later; {"after": true}: answered that much later
+  hold         done when the rules are taken away (at most two minutes later); {"after": true}: answered then
   signal       {pid or pid_file, signal (TERM), when: before|after}: a process gets a signal at this call; it is done all the same
   bucket       {depth, refill}: a token bucket for each action; an empty one throttles. Has no count.
 """
@@ -21,8 +22,9 @@ import fnmatch
 import threading
 import time
 
-KINDS = {"error", "error_after", "deny", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay",
+KINDS = {"error", "error_after", "deny", "throttle", "not_found", "reset", "drop", "truncate", "garbage", "hang", "delay", "hold",
          "signal", "bucket"}
+LONGEST_HOLD = 120  # seconds
 # The first that is in the action's name counts.
 NOUNS = {"LoadBalancer": "LoadBalancerNotFound", "Target": "TargetGroupNotFound",
          "NetworkInterface": "InvalidNetworkInterfaceID.NotFound", "PrivateIp": "InvalidNetworkInterfaceID.NotFound",
@@ -46,15 +48,17 @@ class Faults:
             if rule.get("kind") not in KINDS:
                 raise ValueError(f"unknown kind of fault: {rule.get('kind')!r}; known: {', '.join(sorted(KINDS))}")
             with self._lock:
-                self._rules.append({"action": "*", "count": 1, "skip": 0, **rule, "hits": 0})
+                self._rules.append({"action": "*", "count": 1, "skip": 0, **rule, "hits": 0, "over": threading.Event()})
 
     def clear(self):
         with self._lock:
+            for rule in self._rules:
+                rule["over"].set()
             self._rules.clear()
 
     def rules(self):
         with self._lock:
-            return [{k: v for k, v in r.items() if k != "buckets"} for r in self._rules]
+            return [{k: v for k, v in r.items() if k not in ("buckets", "over")} for r in self._rules]
 
     def take(self, action, params):
         """The rules that apply to this call; each has been counted."""

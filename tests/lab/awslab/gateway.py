@@ -26,7 +26,7 @@ from xml.sax.saxutils import escape
 from werkzeug.test import create_environ, run_wsgi_app
 
 from . import common, control, denials, direct_requests, parameters, sso
-from .faults import not_found_code
+from .faults import LONGEST_HOLD, not_found_code
 
 SECRET = {"SecurityToken", "X-Amz-Security-Token", "X-Amz-Credential", "X-Amz-Signature"}
 HIDDEN = {"WebIdentityToken"}
@@ -292,6 +292,8 @@ class Handler(BaseHTTPRequestHandler):
                 send_signal(fault)
             elif kind == "delay" and not fault.get("after"):
                 time.sleep(seconds)
+            elif kind == "hold" and not fault.get("after"):
+                fault["over"].wait(LONGEST_HOLD)
             elif kind == "hang" and not fault.get("after"):
                 self.hang(call, seconds)
                 return
@@ -311,6 +313,8 @@ class Handler(BaseHTTPRequestHandler):
                 send_signal(fault)
             elif kind == "delay" and fault.get("after"):
                 time.sleep(seconds)
+            elif kind == "hold" and fault.get("after"):
+                fault["over"].wait(LONGEST_HOLD)
             elif kind == "hang" and fault.get("after"):
                 self.hang(call, seconds)
                 return
