@@ -112,7 +112,7 @@ static int check_whole(const struct crew *crew, struct error *err)
 		return 0;
 	return error_set(err, ERROR_INTERNAL,
 			 "snapshot %s has %" PRIu32 " blocks from an earlier try that the image does not have now (onhost may have been "
-			 "another one then): begin anew with --no-resume",
+			 "another one then): start again, which begins anew",
 			 crew->options->snapshot_id, recorded - crew->n_known);
 }
 

@@ -526,7 +526,7 @@ static void blocks_that_the_image_does_not_have(void **state)
 	upload = open_state(fixture);
 	put_whole_image(fixture);
 	start(fixture, "", "");
-	assert_fails(fixture, ERROR_INTERNAL, "--no-resume");
+	assert_fails(fixture, ERROR_INTERNAL, "begins anew");
 	assert_non_null(strstr(fixture->err.message, SNAPSHOT " has 1 blocks"));
 	upload_state_close(upload);
 }
