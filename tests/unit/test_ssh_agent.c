@@ -217,9 +217,10 @@ static void test_passphrases(void **state)
 static void test_no_programs(void **state)
 {
 	struct fixture *fixture = *state;
-	char *path = strdup(getenv("PATH"));
+	const char *variable = getenv("PATH");
 	char bin[96];
 
+	char *path = strdup(variable != NULL ? variable : "");
 	setenv("PATH", "/nowhere", 1);
 	struct error err = { 0 };
 	assert_int_equal(start(fixture, "key", &err), -1);
