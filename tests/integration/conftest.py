@@ -119,6 +119,10 @@ class Lab:
         """Takes away all fault rules."""
         self.control("faults", "DELETE")
 
+    def release(self):
+        """Takes away the rules that hold calls, and lets go of those."""
+        self.control("faults/release", "POST")
+
     def states(self, **kinds):
         """states(volume={"available": 1.5}) and so on; see tests/lab/awslab/states.py."""
         return self.control("states", "POST", kinds)
@@ -175,7 +179,7 @@ class Lab:
         folder = "/dev/disk/by-id" if self.kind == "loop" else os.path.join(self.dir, "dev")
         return os.path.join(folder, "nvme-Amazon_Elastic_Block_Store_" + volume_id.replace("-", ""))
 
-    def wait_for_device(self, volume_id, seconds=10):
+    def wait_for_device(self, volume_id, seconds=60):
         """The device of an attached volume, once it is there."""
         return wait_until(lambda: os.path.exists(self.link(volume_id)) and os.path.realpath(self.link(volume_id)), seconds)
 
@@ -184,8 +188,8 @@ class Lab:
         subprocess.run([LAB, "down", "--dir", self.dir], check=True, env=self._environ, timeout=60)
 
 
-def wait_until(condition, seconds=10):
-    """What the condition gives once that is true; fails after so many seconds."""
+def wait_until(condition, seconds=60):
+    """What the condition gives once that is true; fails after so many seconds, which a busy machine does not need."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -198,12 +198,14 @@ def test_cpi_is_stopped_at_a_call(lab, stemcell, tmp_path, clean, action, when, 
 
 @pytest.mark.parametrize("delay", [0, 0.02, 0.1, 0.2])
 def test_cpi_is_stopped_while_writing(lab, stemcell, tmp_path, clean, delay):
+    lab.faults({"action": "DetachVolume", "kind": "hold"})  # so that it cannot have ended
     running = Running(lab, tmp_path)
     running.send(heavy(stemcell))
     onhost = running.onhost()
     running.sees(r"volume vol-\w+ is /")
     time.sleep(delay)
     os.kill(running.pid, signal.SIGTERM)
+    lab.release()
     answer = running.end()
     assert b"stopped by signal 15" in answer, answer
     assert not alive(onhost)
@@ -232,10 +234,11 @@ def test_a_second_signal_shortens_the_undoing(lab, stemcell, tmp_path, clean):
 def test_onhost_is_killed_at_a_call(lab, stemcell, tmp_path, clean, action, when):
     running = Running(lab, tmp_path)
     pid_file = tmp_path / "pid"
-    lab.faults({"action": "DescribeInstances", "kind": "delay", "seconds": 0.5},
+    lab.faults({"action": "DescribeInstances", "kind": "hold"},
                {"action": action, "kind": "signal", "signal": "KILL", "when": when, "pid_file": str(pid_file)})
     running.send(heavy(stemcell))
     pid_file.write_text(str(running.onhost()), encoding="ascii")
+    lab.release()
     answer = running.end()
     assert b"was killed by signal 9 (Killed) in the middle of its work" in answer, answer
     assert b"left behind" not in answer
@@ -287,13 +290,14 @@ def test_cpi_is_killed_at_a_call(lab, stemcell, tmp_path, clean, action, when):
 def test_cpi_is_killed_while_writing(lab, stemcell, tmp_path, clean, delay):
     """A volume that looks bootable holds all of the image; on a machine that is slower than the delay, none does."""
     running = Running(lab, tmp_path)
-    lab.faults({"action": "DetachVolume", "kind": "delay", "seconds": 2})  # so that it cannot have ended
+    lab.faults({"action": "DetachVolume", "kind": "hold"})  # so that it cannot have ended
     running.send(heavy(stemcell))
     onhost = running.onhost()
     volume = running.sees(r"volume (vol-\w+) is /").group(1)
     time.sleep(delay)
     kill(running.pid)
     running.process.wait(20)
+    lab.release()
     assert wait_until(lambda: not alive(onhost), 30)
     if volume in account(lab)["volumes"]:
         with open(lab.volume_file(volume), "rb") as device, open(stemcell.root, "rb") as image:

@@ -76,7 +76,7 @@ def test_delays_hangs_and_buckets(lab):
 def test_calls_that_are_held(lab, after):
     """They are on record and not done, or done and not answered, until the rules are taken away."""
     before = len(lab.ec2.describe_volumes()["Volumes"])
-    lab.faults({"kind": "hold", "action": "CreateVolume", "after": after})
+    lab.faults({"kind": "hold", "action": "CreateVolume", "after": after}, {"kind": "throttle", "action": "DeleteVolume"})
     made = []
     caller = threading.Thread(target=lambda: made.append(lab.ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)))
     caller.start()
@@ -86,9 +86,11 @@ def test_calls_that_are_held(lab, after):
     else:
         assert len(lab.ec2.describe_volumes()["Volumes"]) == before
     assert made == [] and lab.calls("CreateVolume")[0]["status"] is None
-    assert [rule["kind"] for rule in lab.faults()] == ["hold"]
-    lab.clear()
+    assert [rule["kind"] for rule in lab.faults()] == ["hold", "throttle"]
+    lab.release()
     caller.join()
+    assert [rule["kind"] for rule in lab.faults()] == ["throttle"]
+    lab.clear()
     lab.ec2.delete_volume(VolumeId=made[0]["VolumeId"])
 
 

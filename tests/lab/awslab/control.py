@@ -31,6 +31,9 @@ def _do(gateway, lab, method, name, value, query):
         if method in ("POST", "PUT"):
             lab.faults.add(value)
         return lab.faults.rules()
+    if name == "faults/release" and method == "POST":
+        lab.faults.release()
+        return lab.faults.rules()
     if name == "reset":
         lab.faults.clear()
         for settings in lab.settings().values():

@@ -14,7 +14,7 @@ A rule is a dict: {"action": "CreateVolume" (or a pattern with * and ?, default 
   garbage      {body, status}: done, answered with bytes that are no XML
   hang         {seconds}: nothing for that long, then closed; {"after": true}: done before
   delay        {seconds}: done that much later; {"after": true}: answered that much later
-  hold         done when the rules are taken away (at most two minutes later); {"after": true}: answered then
+  hold         done when the rules are taken away, or those of this kind (at most two minutes later); {"after": true}: answered then
   signal       {pid or pid_file, signal (TERM), when: before|after}: a process gets a signal at this call; it is done all the same
   bucket       {depth, refill}: a token bucket for each action; an empty one throttles. Has no count.
 """
@@ -55,6 +55,13 @@ class Faults:
             for rule in self._rules:
                 rule["over"].set()
             self._rules.clear()
+
+    def release(self):
+        """Takes away those that hold calls."""
+        with self._lock:
+            for rule in [r for r in self._rules if r["kind"] == "hold"]:
+                rule["over"].set()
+                self._rules.remove(rule)
 
     def rules(self):
         with self._lock:
