@@ -199,6 +199,14 @@ def wait_until(condition, seconds=60):
         time.sleep(0.02)
 
 
+def beside(call):
+    """The call in a thread of its own, and a list that gets what comes of it."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread.start()
+    return thread, answers
+
+
 @pytest.fixture(scope="session")
 def session_lab(tmp_path_factory):
     """The lab that most tests share."""

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import random
-import threading
 
 from test_create_stemcell import PROPERTIES, config_with
 
@@ -19,14 +18,6 @@ def noise(size, seed=0, zeros=()):
     for index in zeros:
         data[index * BLOCK:(index + 1) * BLOCK] = bytes(BLOCK)
     return bytes(data)
-
-
-def beside(call):
-    """The call in a thread of its own, and a list that gets what comes of it."""
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(call()))
-    thread.start()
-    return thread, answers
 
 
 def request(path, env=None, **more):

@@ -7,9 +7,8 @@ import re
 import signal
 
 import pytest
-from conftest import Working, account, run_cpi, start_cpi, wait_until
-from direct_kit import (BLOCK, MIB, beside, blocks_of, direct_config, is_image, noise, request, snapshot_of, states,
-                        whole_checksum)
+from conftest import Working, account, beside, run_cpi, start_cpi, wait_until
+from direct_kit import (BLOCK, MIB, blocks_of, direct_config, is_image, noise, request, snapshot_of, states, whole_checksum)
 from test_create_stemcell import REQUEST_TAG, created, image, journals, refused, state_env, tags
 from test_kill import sweep
 from test_tls import Authority

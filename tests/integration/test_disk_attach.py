@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import director_context, request_bytes, start_cpi, wait_until
+from conftest import beside, director_context, request_bytes, start_cpi, wait_until
 from disk_kit import DISK_NOT_FOUND, MISSING_DISK, MISSING_VM, VM_NOT_FOUND, caller, cleaned, hurried
 from registry import Registry
 from scenarios import attach, holdings, make_disk, make_vm, more_than
@@ -61,12 +61,19 @@ def test_attach(lab, call, kind):
 def test_attach_looks_up_the_type_meanwhile(lab, call):
     """The look-up of the type takes longer than all the rest together, and is asked for before that ends."""
     vm, disk = make_vm(lab), make_disk(lab)
-    lab.faults({"action": "DescribeInstanceTypes", "kind": "delay", "seconds": 1, "after": True})
+    lab.faults({"action": "DescribeInstanceTypes", "kind": "hold", "after": True})
     lab.states(volume={"attached": 0.3})
-    created(call("attach_disk", vm, disk))
-    starts = {c["action"]: c["start"] for c in reversed(lab.calls())}
-    last_look = lab.calls("DescribeVolumes")[-1]
-    assert starts["DescribeInstanceTypes"] < last_look["start"] < starts["DescribeInstanceTypes"] + 1
+    attaching, answers = beside(lambda: call("attach_disk", vm, disk))
+
+    def all_the_rest():
+        attached = [c["end"] for c in lab.calls("AttachVolume") if c["status"] == 200]
+        return attached and lab.calls("DescribeInstanceTypes") and any(
+            c["status"] == 200 and c["start"] > attached[0] for c in lab.calls("DescribeVolumes"))
+    wait_until(all_the_rest)
+    assert lab.calls("DescribeInstanceTypes")[0]["status"] is None
+    lab.release()
+    attaching.join()
+    created(answers[0])
 
 
 def test_attach_without_describe_instance_types(lab, call):
@@ -141,13 +148,16 @@ def test_attach_twice_at_once(lab, tmp_path):
     """Both see the same names free."""
     vm, disks = make_vm(lab), [make_disk(lab), make_disk(lab)]
     # the answers wait until both have asked
-    lab.faults({"action": "DescribeInstances", "kind": "delay", "seconds": 1, "count": 2, "after": True})
+    lab.faults({"action": "DescribeInstances", "kind": "hold", "count": 2, "after": True})
+    lab.forget_calls()
     running = []
     for disk in disks:
         process = start_cpi(lab, env=state_env(tmp_path))
         process.stdin.write(request_bytes({"method": "attach_disk", "arguments": [vm, disk]}))
         process.stdin.close()
         running.append(process)
+    wait_until(lambda: len(lab.calls("DescribeInstances")) == 2)
+    lab.release()
     for process, disk in zip(running, disks):
         answer = json.loads(process.stdout.read())
         process.stderr.read()

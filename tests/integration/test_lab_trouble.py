@@ -132,7 +132,7 @@ def test_buckets_refill_at_the_published_rate(lab):
     assert {k.removeprefix("us-east-1 "): b["refill"] for k, b in held.items()} == rates
     assert held["us-east-1 CreateVolume"]["depth"] == 2 and held["us-east-1 AttachVolume"]["depth"] == 1
     refused("RequestLimitExceeded", lab.ec2.attach_volume, **asked[2][1])
-    wait_until(lambda: lab.buckets()["us-east-1 AttachVolume"]["level"] == 1, 2)
+    wait_until(lambda: lab.buckets()["us-east-1 AttachVolume"]["level"] == 1)
     lab.reset()
     assert not lab.buckets()
 
@@ -161,19 +161,19 @@ def test_the_record_counts_and_keeps_no_secrets(lab):
 
 
 def test_slow_and_failing_states(lab):
-    lab.states(volume={"available": 0.4, "attached": {"looks": 2}, "detached": 0.3},
+    lab.states(volume={"available": 2, "attached": {"looks": 2}, "detached": 2},
                snapshot={"completed": {"looks": 2}}, image={"available": {"error": "no room"}})
     slow = new_volume(lab)
     assert volume(lab, slow)["State"] == "creating"
     refused("IncorrectState", attach, lab=lab, volume_id=slow)
-    wait_until(lambda: volume(lab, slow)["State"] == "available", 2)
+    wait_until(lambda: volume(lab, slow)["State"] == "available")
     attach(lab, slow)
     seen = [volume(lab, slow)["Attachments"][0]["State"] for _ in range(3)]
     assert seen == ["attaching", "attaching", "attached"]
     lab.ec2.detach_volume(VolumeId=slow)
     assert volume(lab, slow)["Attachments"][0]["State"] == "detaching"
     refused("VolumeInUse", lab.ec2.delete_volume, VolumeId=slow)
-    wait_until(lambda: volume(lab, slow)["State"] == "available", 2)
+    wait_until(lambda: volume(lab, slow)["State"] == "available")
     snapshot_id = lab.ec2.create_snapshot(VolumeId=slow)["SnapshotId"]
     shown = [lab.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0] for _ in range(3)]
     assert [s["State"] for s in shown] == ["pending", "pending", "completed"]
@@ -195,12 +195,12 @@ def test_slow_and_failing_states(lab):
 
 
 def test_late_devices_and_none(lab):
-    lab.devices(delay=0.5)
+    lab.devices(delay=2)
     late, never = new_volume(lab), new_volume(lab)
     attach(lab, late)
     assert not os.path.lexists(lab.link(late))
     assert volume(lab, late)["Attachments"][0]["State"] == "attached"
-    lab.wait_for_device(late, 2)
+    lab.wait_for_device(late)
     lab.devices(never=True)
     attach(lab, never, "/dev/sdg")
     time.sleep(0.3)

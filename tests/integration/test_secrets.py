@@ -128,7 +128,7 @@ def test_commands_are_silent(command, level, lab, tmp_path):
 
 def test_no_core_no_arguments(lab):
     """While a call runs: no secret in the arguments, and no core file may be written."""
-    lab.faults({"action": "*", "kind": "delay", "seconds": 3, "count": 1})
+    lab.faults({"action": "*", "kind": "hold"})
     lab.forget_calls()
     process = start_cpi(lab, secretive(lab), env=env_at("debug"))
     process.stdin.write(json.dumps({"method": "delete_stemcell", "arguments": ["ami-00000000000000000"],
@@ -140,6 +140,7 @@ def test_no_core_no_arguments(lab):
     with open(f"/proc/{process.pid}/cmdline", "rb") as f:
         check_silent(lab, f.read().decode())
     assert re.search(r"Max core file size +0 +0 ", limits)
+    lab.release()
     out, err = process.stdout.read(), process.stderr.read()
     process.wait(60)
     check_silent(lab, (out + err).decode())

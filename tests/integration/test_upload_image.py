@@ -8,8 +8,8 @@ import signal
 import subprocess
 
 import pytest
-from conftest import CPI, account, director_env, wait_until
-from direct_kit import BLOCK, MIB, beside, blocks_of, is_image, noise, snapshot_of, states
+from conftest import CPI, account, beside, director_env, wait_until
+from direct_kit import BLOCK, MIB, blocks_of, is_image, noise, snapshot_of, states
 from test_create_stemcell import config_with, image, journals, state_env, tags
 from test_kill import sweep
 
