@@ -24,6 +24,7 @@ struct aws_settings {
 	const char *region;       /* resolved: parameter or context, configuration, environment … */
 	const char *ec2_endpoint; /* with or without a scheme */
 	const char *elb_endpoint;
+	const char *ebs_endpoint; /* of the EBS direct APIs */
 	const char *credentials_source; /* "static" or "env_or_profile" */
 	const char *access_key_id;
 	const char *secret_access_key;
