@@ -167,6 +167,7 @@ static void test_what_is_missing(void **state)
 			free(fake->bodies[r]);
 			free(fake->authorizations[r]);
 			free(fake->dates[r]);
+			free(fake->heads[r]);
 		}
 		fake->n_requests = 0;
 	}
