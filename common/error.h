@@ -48,6 +48,7 @@ struct error {
 	int http_status;      /* 0 where no HTTP answer came */
 	char message[2048];   /* for people; never holds a secret; cut with "…" when too long */
 	char aws_code[96];    /* AWS's error code, else "" */
+	char aws_message[512]; /* AWS's own words behind that code, else ""; cut when too long */
 	char aws_request_id[80];
 	char aws_action[64];  /* the API action that failed, else "" */
 };

@@ -375,7 +375,8 @@ int config_build(const struct json *root, const struct json *context, struct are
 	if (build_settings(aws, root != NULL, &config.aws, err) != 0 ||
 	    read_text(aws, "aws", "metadata_endpoint", &config.metadata_endpoint, err) != 0 ||
 	    read_bool(aws, "aws", "encrypted", &config.encrypted, err) != 0 ||
-	    read_text(aws, "aws", "kms_key_arn", &config.kms_key_arn, err) != 0)
+	    read_text(aws, "aws", "kms_key_arn", &config.kms_key_arn, err) != 0 ||
+	    read_text(aws, "aws", "worker_ami", &config.worker_ami, err) != 0)
 		return -1;
 	build_region(context, &config);
 	build_switches(aws, &config);

@@ -59,6 +59,7 @@ struct config {
 	/* all of aws, context merged in: a new VM's defaults (default_security_groups, default_key_name,
 	 * default_iam_instance_profile, metadata_options, instance_types_fallback) are read from it by cpi/rpc/vm_args */
 	const struct json *aws_properties;
+	const char *worker_ami;   /* aws.worker_ami: create_worker's where none is given; NULL: none */
 	const struct json *agent; /* NULL: none */
 	/* of the registry; all NULL where none is configured */
 	const char *registry_endpoint;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cpi/actions/worker_action.h"
 #include "cpi/methods/current_vm.h"
 #include "cpi/methods/info.h"
 #include "cpi/methods/stemcell.h"
@@ -139,6 +140,8 @@ static const struct dispatch_method methods[] = {
 
 bool dispatch_known(const char *name)
 {
+	if (worker_action_find(name) != NULL)
+		return true;
 	for (size_t i = 0; i < N_METHODS; i++) {
 		if (strcmp(methods[i].name, name) == 0)
 			return true;

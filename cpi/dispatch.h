@@ -20,7 +20,7 @@ enum dispatch_needs {
 
 struct dispatch_method;
 
-/* A name of the contract, served or not. */
+/* A name of the contract, served or not, or a worker action's. */
 bool dispatch_known(const char *name);
 
 /* Refuses what can be refused before anything is set up: ERROR_API_VERSION for a version over highest,

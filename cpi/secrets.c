@@ -9,6 +9,7 @@
 
 #include "common/json_write.h"
 #include "common/url.h"
+#include "cpi/actions/worker_action.h"
 
 #define MIN_UNNAMED 8 /* shorter texts are words, numbers, names of networks */
 #define MAX_WORD 15   /* lower-case letters alone: a word, up to this length */
@@ -228,6 +229,9 @@ static const struct shape shapes[] = {
 };
 
 static const char *const allowed_keys[] = {
+	/* of worker actions */
+	"worker_id", "worker_name", "ami", "region", "volume_id", "source_volume_id", "size_gb", "volume_type", "device_name",
+	"snapshot_id", "snapshot_name", "key",
 	/* of VMs */
 	"instance_type", "availability_zone", "key_name", "tenancy", "placement_group", "security_groups",
 	"auto_assign_public_ip", "source_dest_check", "raw_instance_storage", "spot_bid_price", "spot_ondemand_fallback",
@@ -284,8 +288,12 @@ static void show_networks(struct json_writer *writer, const struct json *network
 	json_end_object(writer);
 }
 
-static const char *shape_of(const char *method)
+static const char *shape_of(const struct request *request)
 {
+	const char *method = request->method;
+
+	if (worker_action_meant(method, request->arguments) != NULL)
+		return "p";
 	for (size_t i = 0; i < COUNT(shapes); i++) {
 		if (strcmp(shapes[i].method, method) == 0)
 			return shapes[i].arguments;
@@ -308,7 +316,7 @@ static void show_argument(struct json_writer *writer, const struct json *argumen
 
 void secrets_allowed_text(const struct request *request, struct buf *out)
 {
-	const char *shape = shape_of(request->method);
+	const char *shape = shape_of(request);
 	struct json_writer writer;
 
 	json_writer_init(&writer, out);
@@ -322,11 +330,12 @@ void secrets_allowed_text(const struct request *request, struct buf *out)
 
 /* --- what is secret of it --- */
 
-/* Tags wherever they are among what is shown. */
+/* Tags wherever they are among what is shown; an action's tag has a "value". */
 static int add_tags(const struct hiding *hiding, const struct json *value, struct error *err)
 {
 	for (const struct json *member = value->child; member != NULL; member = member->next) {
-		bool are_tags = value->type == JSON_OBJECT && strcmp(member->key, "tags") == 0;
+		bool are_tags = value->type == JSON_OBJECT &&
+				(strcmp(member->key, "tags") == 0 || strcmp(member->key, "value") == 0);
 		if ((are_tags ? add_texts(hiding, member, err) : add_tags(hiding, member, err)) != 0)
 			return -1;
 	}
@@ -337,7 +346,7 @@ int secrets_of_request(struct log *log, const struct request *request, const cha
 		       struct error *err)
 {
 	CLEANUP_BUF struct buf shown = BUF_INIT(MAX_SHOWN);
-	const char *shape = shape_of(request->method);
+	const char *shape = shape_of(request);
 	const struct json *argument = request->arguments->child;
 
 	if (secrets_of_json(log, request->arguments, arena, err) != 0)

@@ -5,11 +5,26 @@
 #include "cpi/aws/region.h"
 #include "cpi/secrets.h"
 
+static void apply_choice(const struct setup_choice *choice, struct config *config)
+{
+	struct aws_settings *aws = &config->aws;
+
+	if (choice->region != NULL) {
+		aws->region = choice->region;
+		config->region_source = "the parameter region";
+	}
+	if (choice->profile != NULL) {
+		aws->credentials_source = "env_or_profile";
+		aws->access_key_id = aws->secret_access_key = aws->session_token = NULL;
+		aws->profile_is_chosen = true;
+	}
+}
+
 int setup_config(struct setup *setup, const char *path, const struct json *context, struct error *err)
 {
 	struct arena *arena = setup->arena;
 	struct log *log = setup->runtime->log;
-	const struct json *root = NULL;
+	const struct json *root = setup->choice.root;
 
 	/* first of all what must not be seen: the messages of all that follows pass through the log */
 	if (secrets_of_environment(log, arena, err) != 0 || secrets_of_json(log, context, arena, err) != 0)
@@ -20,6 +35,7 @@ int setup_config(struct setup *setup, const char *path, const struct json *conte
 	    config_build(root, context, arena, &setup->config, err) != 0)
 		return -1;
 	setup->clock->scale = setup->config.time_scale;
+	apply_choice(&setup->choice, &setup->config);
 	return 0;
 }
 
@@ -42,9 +58,9 @@ static int require_profile(const struct setup *setup, struct error *err)
 	if (!profiles->active_is_chosen || profiles_has(profiles, profiles->active))
 		return 0;
 	return error_set(err, ERROR_CONFIG,
-			 "the AWS profile %s, which AWS_PROFILE or AWS_DEFAULT_PROFILE names, is neither in %s nor in %s: "
-			 "add it there, or name another",
-			 profiles->active, profiles->config_path == NULL ? "~/.aws/config" : profiles->config_path,
+			 "the AWS profile %s, which %s names, is neither in %s nor in %s: add it there, or name another",
+			 profiles->active,
+			 setup->choice.profile != NULL ? "--profile" : "AWS_PROFILE or AWS_DEFAULT_PROFILE", profiles->config_path == NULL ? "~/.aws/config" : profiles->config_path,
 			 profiles->credentials_path == NULL ? "~/.aws/credentials" : profiles->credentials_path);
 }
 
@@ -55,12 +71,19 @@ static int find_region(struct setup *setup, struct error *err)
 	/* the incumbent does without a region then */
 	bool needs_none = config->aws.ec2_endpoint != NULL && config->aws.elb_endpoint != NULL;
 
+	bool asks_metadata = !needs_none && setup->choice.default_region == NULL;
+
 	if (!needs_none && require_profile(setup, err) != 0)
 		return -1;
-	if (setup_http(setup, err) != 0)
+	if (setup_http(setup, err) != 0 ||
+	    region_find(setup->runtime, &setup->profiles, config->metadata_endpoint, asks_metadata, setup->arena,
+			&config->aws.region, &config->region_source, err) != 0)
 		return -1;
-	return region_find(setup->runtime, &setup->profiles, config->metadata_endpoint, !needs_none, setup->arena,
-			   &config->aws.region, &config->region_source, err);
+	if (config->aws.region == NULL && setup->choice.default_region != NULL) {
+		config->aws.region = setup->choice.default_region;
+		config->region_source = "nowhere else";
+	}
+	return 0;
 }
 
 static int apply_profiles(struct setup *setup, struct error *err)
@@ -71,6 +94,12 @@ static int apply_profiles(struct setup *setup, struct error *err)
 	if (profiles_load(setup->arena, profiles, err) != 0)
 		return -1;
 	config->aws.profiles = profiles;
+	if (setup->choice.profile != NULL) {
+		profiles->active = setup->choice.profile;
+		profiles->active_is_chosen = true;
+		if (require_profile(setup, err) != 0)
+			return -1;
+	}
 	const char *ca_bundle = profiles_get(profiles, profiles->active, "ca_bundle");
 	if (config->aws.ca_file == NULL && ca_bundle != NULL) {
 		config->aws.ca_file = profiles_expand(ca_bundle, setup->arena);

@@ -14,12 +14,22 @@
 #include "cpi/config.h"
 #include "cpi/ec2/client.h"
 
+/* What is said beside the configuration, and goes before it. All of it may be NULL. */
+struct setup_choice {
+	const struct json *root;    /* the configuration itself, where it is in no file */
+	const char *region;         /* a parameter's */
+	const char *profile;        /* a person's: credentials are this profile's, whatever configuration and environment hold */
+	const char *default_region; /* where neither configuration nor environment nor profile has one; then the instance metadata
+				     * are not asked for it */
+};
+
 /* Starts as { .runtime = …, .clock = …, .arena = … }, ends with setup_close; each step may be left out together with
  * all behind it. */
 struct setup {
 	struct runtime *runtime; /* its http is NULL until setup_http */
 	struct clock *clock;     /* runtime's; the configuration may scale it */
 	struct arena *arena;     /* outlives setup and the log */
+	struct setup_choice choice;
 	struct config config;
 	struct profiles profiles; /* the files that the AWS tools share; empty until setup_aws */
 	struct http_transport http;
@@ -28,7 +38,7 @@ struct setup {
 	struct ec2_client ec2;
 };
 
-/* Reads the file (NULL: none), puts context (may be NULL) over it, and tells the log what is secret in both. */
+/* Reads the file (NULL: choice.root, which may be NULL too: none), puts context (may be NULL) over it, and tells the log what is secret in both. */
 int setup_config(struct setup *setup, const char *path, const struct json *context, struct error *err);
 /* Opens runtime->http. Nothing is sent. */
 int setup_http(struct setup *setup, struct error *err);

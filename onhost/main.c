@@ -16,7 +16,7 @@
 #include "common/runtime.h"
 #include "onhost/commands.h"
 #include "onhost/exit_status.h"
-#include "onhost/nearest.h"
+#include "common/nearest.h"
 #include "onhost/options.h"
 #include "onhost/result.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/parse.h"
-#include "onhost/nearest.h"
+#include "common/nearest.h"
 
 #define N_OPTIONS (sizeof(known) / sizeof(known[0]))
 #define MAX_TIMEOUT_S ((uint64_t)86400)

@@ -33,6 +33,7 @@ struct aws_settings {
 	const char *ca_file; /* BOSH_CA_CERT_FILE, else AWS_CA_BUNDLE, else the profile's ca_bundle; NULL: the system's */
 	bool dualstack;
 	bool fips;
+	bool profile_is_chosen; /* by a person, for this call: keys of the environment do not count, as in botocore */
 	const struct profiles *profiles; /* the shared files, for endpoints and credentials; NULL: not read */
 	unsigned max_retries; /* attempts after the first */
 };

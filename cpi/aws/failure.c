@@ -141,6 +141,7 @@ static void with_code(const char *action, const struct found *found, const char 
 		  found->code, found->reason == NULL ? "" : ", reason ", found->reason == NULL ? "" : found->reason,
 		  *id == '\0' ? "not given" : id, encoded == NULL ? "" : ". " ENCODED, encoded == NULL ? "" : encoded);
 	snprintf(err->aws_code, sizeof(err->aws_code), "%s", found->code);
+	snprintf(err->aws_message, sizeof(err->aws_message), "%s", found->message == NULL ? "" : found->message);
 	err->retryable = is_passing(found);
 }
 

@@ -44,8 +44,7 @@ int action_check_token(const char *action, const char *token, struct error *err)
 	return 0;
 }
 
-/* Called after an attempt whose answer was lost: if the next one finds nothing, that one has taken it away. */
-static int note_lost(void *self, struct error *err)
+int action_note_lost(void *self, struct error *err)
 {
 	bool *lost = self;
 
@@ -59,16 +58,15 @@ int action_remove_by(struct ec2_client *ec2, struct aws_call call, bool *ret_exi
 	struct error failure = { 0 };
 	bool lost = false;
 
-	call.settle = note_lost;
+	call.settle = action_note_lost;
 	call.settle_self = &lost;
-	bool existed = action_plain(ec2, call, &failure) == 0;
-	if (!existed && !ec2_is_not_found(&failure)) {
-		if (err != NULL)
-			*err = failure;
+	bool existed = action_plain(ec2, call, &failure) == 0 || (lost && ec2_is_not_found(&failure));
+	if (!existed && err != NULL)
+		*err = failure;
+	if (!existed && !ec2_is_not_found(&failure))
 		return -1;
-	}
 	if (ret_existed != NULL)
-		*ret_existed = existed || lost;
+		*ret_existed = existed;
 	return 0;
 }
 

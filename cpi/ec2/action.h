@@ -25,8 +25,11 @@ int action_plain(struct ec2_client *ec2, struct aws_call call, struct error *err
 
 /* ERROR_INTERNAL unless the client token has 1 to 64 characters. */
 int action_check_token(const char *action, const char *token, struct error *err);
+/* A settle function for such calls: *(bool *)self becomes true after an attempt whose answer was lost. If the next one finds
+ * nothing, that one has taken it away. */
+int action_note_lost(void *self, struct error *err);
 /* A call that takes something away: gone already (ec2_is_not_found) counts as success, *ret_existed (may be NULL)
- * tells. */
+ * tells, and when it is false *err holds EC2's refusal. */
 int action_remove_by(struct ec2_client *ec2, struct aws_call call, bool *ret_existed, struct error *err);
 
 struct action_removal {

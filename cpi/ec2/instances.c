@@ -75,6 +75,8 @@ static void read_instance(struct fields *fields, void *item)
 	instance->architecture = fields_text(fields, "architecture");
 	instance->vpc_id = fields_text(fields, "vpcId");
 	instance->subnet_id = fields_text(fields, "subnetId");
+	instance->public_ip = fields_text(fields, "ipAddress");
+	instance->private_ip = fields_text(fields, "privateIpAddress");
 	instance->mappings = fields_list(fields, "blockDeviceMapping", sizeof(struct instance_mapping), read_mapping,
 					 &instance->n_mappings);
 	instance->interfaces = fields_list(fields, "networkInterfaceSet", sizeof(struct instance_interface),

@@ -32,6 +32,8 @@ struct instance {
 	const char *architecture;
 	const char *vpc_id;
 	const char *subnet_id;
+	const char *public_ip;  /* "" where it has none */
+	const char *private_ip;
 	const struct instance_mapping *mappings;
 	size_t n_mappings;
 	const struct instance_interface *interfaces;
@@ -109,7 +111,7 @@ struct instance_run_request {
  * IdempotentParameterMismatch or IdempotentInstanceTerminated. */
 int instance_run(struct ec2_client *ec2, struct arena *arena, const struct instance_run_request *request,
 		 struct instance *ret_instance, struct error *err);
-/* Gone already counts as success: *ret_existed (may be NULL) tells whether EC2 knew it. */
+/* Gone already counts as success: *ret_existed (may be NULL) tells whether EC2 knew it, and *err holds its refusal then. */
 int instance_terminate(struct ec2_client *ec2, const char *instance_id, bool *ret_existed, struct error *err);
 int instance_reboot(struct ec2_client *ec2, const char *instance_id, struct error *err);
 int instance_start(struct ec2_client *ec2, const char *instance_id, struct error *err);

@@ -25,7 +25,7 @@ struct snapshot {
 int snapshot_create(struct ec2_client *ec2, struct arena *arena, const char *volume_id, const char *description,
 		    struct ec2_tags tags, const struct ec2_tag *unique_tag, struct snapshot *ret_snapshot,
 		    struct error *err);
-/* Gone already counts as success. */
+/* Gone already counts as success: *ret_existed (may be NULL) tells, and *err holds EC2's refusal then. */
 int snapshot_delete(struct ec2_client *ec2, const char *snapshot_id, bool *ret_existed, struct error *err);
 /* By ids, or by filters among the account's own; paged to the end. */
 int snapshot_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,

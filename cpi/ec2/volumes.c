@@ -215,11 +215,11 @@ static bool is_gone_or_detached(struct ec2_client *ec2, const char *volume_id, c
 	return volume == NULL || volume_attachment_to(volume, instance_id) == NULL;
 }
 
-int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *instance_id, bool force,
+/* *lost: an attempt's answer was, so that it may have detached what the next one did not find. */
+static int detach(struct ec2_client *ec2, const char *volume_id, const char *instance_id, bool force, bool *lost,
 		  struct error *err)
 {
 	struct aws_params params PARAMS_CLEANUP;
-	struct error failure = { 0 };
 	char purpose[160];
 
 	aws_params_init(&params);
@@ -227,8 +227,37 @@ int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *ins
 	aws_params_add(&params, "InstanceId", instance_id);
 	params_true(&params, "Force", force);
 	snprintf(purpose, sizeof(purpose), "volume %s", volume_id);
-	struct aws_call call = { .action = "DetachVolume", .params = &params, .purpose = purpose };
-	if (action_plain(ec2, call, &failure) == 0 || is_gone_or_detached(ec2, volume_id, instance_id, &failure))
+	struct aws_call call = {
+		.action = "DetachVolume",
+		.params = &params,
+		.purpose = purpose,
+		.settle = action_note_lost,
+		.settle_self = lost,
+	};
+	return action_plain(ec2, call, err);
+}
+
+int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *instance_id, bool force,
+		  struct error *err)
+{
+	struct error failure = { 0 };
+	bool lost = false;
+
+	if (detach(ec2, volume_id, instance_id, force, &lost, &failure) == 0 ||
+	    is_gone_or_detached(ec2, volume_id, instance_id, &failure))
+		return 0;
+	if (err != NULL)
+		*err = failure;
+	return -1;
+}
+
+int volume_detach_attached(struct ec2_client *ec2, const char *volume_id, struct error *err)
+{
+	struct error failure = { 0 };
+	bool lost = false;
+
+	if (detach(ec2, volume_id, NULL, false, &lost, &failure) == 0 ||
+	    (lost && is_gone_or_detached(ec2, volume_id, NULL, &failure)))
 		return 0;
 	if (err != NULL)
 		*err = failure;

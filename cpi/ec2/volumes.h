@@ -50,7 +50,9 @@ int volume_attach(struct ec2_client *ec2, const char *volume_id, const char *ins
 /* Not attached any more, or gone, counts as success. instance_id may be NULL. */
 int volume_detach(struct ec2_client *ec2, const char *volume_id, const char *instance_id, bool force,
 		  struct error *err);
-/* Gone already counts as success: *ret_existed (may be NULL) tells. */
+/* The same, where what is not attached is an error: EC2's. */
+int volume_detach_attached(struct ec2_client *ec2, const char *volume_id, struct error *err);
+/* Gone already counts as success: *ret_existed (may be NULL) tells, and *err holds EC2's refusal then. */
 int volume_delete(struct ec2_client *ec2, const char *volume_id, bool *ret_existed, struct error *err);
 /* By ids (ERROR_AWS InvalidVolume.NotFound when one is missing) or filters; paged to the end. */
 int volume_describe(struct ec2_client *ec2, struct arena *arena, struct ec2_ids ids, struct ec2_filters filters,

@@ -81,30 +81,63 @@ static void remove_twin(struct call *call, const struct undo_step *step, const c
 	}
 }
 
+/* Asks for it; *ret_step is the step's. */
+static int begin_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
+			  struct undo_step *ret_step, struct snapshot *ret_snapshot, struct error *err)
+{
+	struct ec2_tags all;
+
+	if (undo_intend(call->undo, UNDO_SNAPSHOT, ret_step, err) != 0 ||
+	    created_tags(call->arena, tags, ret_step, &all, err) != 0)
+		return -1;
+	if (snapshot_create(call->ec2, call->arena, volume_id, description, all, &ret_step->tag, ret_snapshot, err) != 0) {
+		created_not(call->undo, ret_step, err);
+		return error_prefix(err, "cannot take a snapshot of volume %s", volume_id);
+	}
+	if (!ret_snapshot->maybe_twice) /* else undo finds both by the tag */
+		undo_created(call->undo, ret_step, ret_snapshot->id);
+	log_info(call->runtime->log, "taking snapshot %s of volume %s", ret_snapshot->id, volume_id);
+	return 0;
+}
+
+static int complete_snapshot(struct call *call, const struct undo_step *step, const struct snapshot *snapshot,
+			     struct error *err)
+{
+	const struct wait_options wait = { .just_created = true };
+
+	if (snapshot_wait_completed(call->ec2, snapshot->id, &wait, err) != 0)
+		return -1;
+	if (snapshot->maybe_twice) {
+		remove_twin(call, step, snapshot->id);
+		undo_created(call->undo, step, snapshot->id);
+	}
+	return 0;
+}
+
 int created_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
 		     const char **ret_snapshot_id, struct error *err)
 {
-	const struct wait_options wait = { .just_created = true };
 	struct snapshot snapshot;
 	struct undo_step step;
-	struct ec2_tags all;
 
-	if (undo_intend(call->undo, UNDO_SNAPSHOT, &step, err) != 0 ||
-	    created_tags(call->arena, tags, &step, &all, err) != 0)
+	if (begin_snapshot(call, volume_id, description, tags, &step, &snapshot, err) != 0 ||
+	    complete_snapshot(call, &step, &snapshot, err) != 0)
 		return -1;
-	if (snapshot_create(call->ec2, call->arena, volume_id, description, all, &step.tag, &snapshot, err) != 0) {
-		created_not(call->undo, &step, err);
-		return error_prefix(err, "cannot take a snapshot of volume %s", volume_id);
-	}
-	if (!snapshot.maybe_twice) /* else undo finds both by the tag */
-		undo_created(call->undo, &step, snapshot.id);
-	log_info(call->runtime->log, "taking snapshot %s of volume %s", snapshot.id, volume_id);
-	if (snapshot_wait_completed(call->ec2, snapshot.id, &wait, err) != 0)
+	*ret_snapshot_id = snapshot.id;
+	return 0;
+}
+
+int created_snapshot_begun(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
+			   const char **ret_snapshot_id, struct error *err)
+{
+	struct snapshot snapshot;
+	struct undo_step step;
+
+	if (begin_snapshot(call, volume_id, description, tags, &step, &snapshot, err) != 0)
 		return -1;
-	if (snapshot.maybe_twice) {
-		remove_twin(call, &step, snapshot.id);
-		undo_created(call->undo, &step, snapshot.id);
-	}
+	/* by the time that one is completed EC2 shows both */
+	if (snapshot.maybe_twice && complete_snapshot(call, &step, &snapshot, err) != 0)
+		return -1;
 	*ret_snapshot_id = snapshot.id;
 	return 0;
 }

@@ -24,5 +24,8 @@ void created_not(struct undo *undo, const struct undo_step *step, const struct e
  * arena. */
 int created_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
 		     const char **ret_snapshot_id, struct error *err);
+/* The same, not waited for: it is still pending (but for one that a lost answer may have made twice). */
+int created_snapshot_begun(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,
+			   const char **ret_snapshot_id, struct error *err);
 
 #endif

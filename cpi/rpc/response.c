@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpi/rpc/response.h"
 
-#include "common/json_write.h"
-
 static const char out_of_memory[] =
 	"{\"result\":null,\"error\":{\"type\":\"Unknown\",\"message\":\"out of memory\",\"ok_to_retry\":false},"
 	"\"log\":\"\"}\n";
@@ -75,7 +73,33 @@ int response_result(const char *result, size_t len, struct buf *out, struct erro
 	return buf_check(out, "the answer", err);
 }
 
-const char *response_error(const struct error *failure, struct buf *out)
+static void write_members(const struct error *failure, bool ok_to_retry, struct json_writer *writer)
+{
+	json_member_string(writer, "type", response_error_type(failure->kind));
+	json_member_string(writer, "message", failure->message);
+	json_member_boolean(writer, "ok_to_retry", ok_to_retry);
+}
+
+void response_error_members(const struct error *failure, struct json_writer *writer)
+{
+	write_members(failure, response_ok_to_retry(failure), writer);
+}
+
+void response_action_error_members(const struct error *failure, struct json_writer *writer)
+{
+	write_members(failure, failure->retryable, writer);
+	if (failure->aws_code[0] == '\0')
+		return;
+	json_key(writer, "aws");
+	json_begin_object(writer);
+	json_member_string(writer, "code", failure->aws_code);
+	json_member_string(writer, "message", failure->aws_message);
+	json_member_string(writer, "request_id", failure->aws_request_id);
+	json_member_string(writer, "action", failure->aws_action);
+	json_end_object(writer);
+}
+
+const char *response_error(const struct error *failure, bool of_action, struct buf *out)
 {
 	struct json_writer writer;
 	struct error err;
@@ -87,9 +111,10 @@ const char *response_error(const struct error *failure, struct buf *out)
 	json_null(&writer);
 	json_key(&writer, "error");
 	json_begin_object(&writer);
-	json_member_string(&writer, "type", response_error_type(failure->kind));
-	json_member_string(&writer, "message", failure->message);
-	json_member_boolean(&writer, "ok_to_retry", response_ok_to_retry(failure));
+	if (of_action)
+		response_action_error_members(failure, &writer);
+	else
+		response_error_members(failure, &writer);
 	json_end_object(&writer);
 	json_member_string(&writer, "log", "");
 	json_end_object(&writer);

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/json_write.h"
 
 #define RESPONSE_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -17,8 +18,13 @@ bool response_ok_to_retry(const struct error *err);
 
 /* result is the JSON text of one value. Appended to out, with a line break. ERROR_TOO_BIG over out's maximum. */
 int response_result(const char *result, size_t len, struct buf *out, struct error *err);
-/* Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text
+/* The members of an error's object that has been begun: type, message, ok_to_retry. */
+void response_error_members(const struct error *failure, struct json_writer *writer);
+/* Of an action: ok_to_retry says whether the same call may succeed later, and of a refusal by AWS follows
+ * "aws": {"code", "message", "request_id", "action"}. */
+void response_action_error_members(const struct error *failure, struct json_writer *writer);
+/* of_action: the members are those of the latter. Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text
  * is out's, owned by out. failure's message has been redacted by the caller. */
-const char *response_error(const struct error *failure, struct buf *out);
+const char *response_error(const struct error *failure, bool of_action, struct buf *out);
 
 #endif

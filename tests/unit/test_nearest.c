@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "onhost/nearest.h"
+#include "common/nearest.h"
 
 static const char *find(const char *word)
 {

@@ -97,7 +97,7 @@ static void test_errors(void **state)
 		(void)error_set(&err, table[i].kind, "it \"broke\"\nin two");
 		for (int retryable = 0; retryable <= 1; retryable++) {
 			err.retryable = retryable;
-			const struct json *error = json_get(parse(arena, response_error(&err, &out)), "error");
+			const struct json *error = json_get(parse(arena, response_error(&err, false, &out)), "error");
 			assert_string_equal(json_text(json_get(error, "type")), table[i].type);
 			assert_string_equal(json_text(json_get(error, "message")), "it \"broke\"\nin two");
 			assert_true(json_is(json_get(error, "ok_to_retry"), JSON_BOOL));
@@ -118,7 +118,7 @@ static void test_foreign_bytes(void **state)
 
 	(void)state;
 	(void)error_set(&err, ERROR_AWS, "AWS said \xff\xfe and \x1b[2J");
-	const struct json *root = parse(arena, response_error(&err, &out));
+	const struct json *root = parse(arena, response_error(&err, false, &out));
 	assert_non_null(json_text(json_path(root, "error", "message", NULL)));
 }
 
@@ -132,7 +132,7 @@ static void test_error_replaces_result(void **state)
 	(void)state;
 	buf_str(&out, "{\"result\":");
 	(void)error_set(&err, ERROR_CLOUD, "no");
-	parse(arena, response_error(&err, &out));
+	parse(arena, response_error(&err, false, &out));
 }
 
 static void test_no_memory(void **state)
@@ -144,7 +144,7 @@ static void test_no_memory(void **state)
 	(void)state;
 	(void)error_set(&err, ERROR_CLOUD, "no");
 	fail_alloc_after(0);
-	const char *text = response_error(&err, &out);
+	const char *text = response_error(&err, false, &out);
 	assert_true(fail_alloc_off());
 	const struct json *root = parse(arena, text);
 	assert_string_equal(json_text(json_path(root, "error", "type", NULL)), "Unknown");

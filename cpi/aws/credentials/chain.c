@@ -211,7 +211,9 @@ int credentials_load(const struct credentials_context *context, struct credentia
 		own.profiles = NULL;
 	if (own.profile == NULL)
 		own.profile = own.profiles == NULL ? "default" : own.profiles->active;
-	if (load_first(&own, is_static ? of_configuration : of_machine, &credentials, err) != 0)
+	/* the environment's keys come first of the machine's */
+	const struct credentials_source *const *machine = settings->profile_is_chosen ? of_machine + 1 : of_machine;
+	if (load_first(&own, is_static ? of_configuration : machine, &credentials, err) != 0)
 		return -1;
 	if (settings->role_arn != NULL && *settings->role_arn != '\0' &&
 	    assume_on_top(&own, &credentials, &credentials, err) != 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The edit distance with neighbours that changed places (optimal string alignment), row by row. */
-#include "onhost/nearest.h"
+#include "common/nearest.h"
 
 #include <string.h>
 
