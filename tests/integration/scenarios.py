@@ -329,7 +329,95 @@ def _create_light_delete(lab, _):
     return {"method": "delete_stemcell", "arguments": [lab.light_ami + " light"]}
 
 
-SCENARIOS = {
+# --- worker actions ---
+
+ELSEWHERE = "eu-west-3"  # a region with one worker and two volumes, which no other test touches
+
+
+def action(name, **parameters):
+    """The request of a worker action."""
+    return {"method": name, "arguments": [parameters]}
+
+
+def make_elsewhere(lab):
+    """The worker in that region; made once."""
+    ec2 = lab.client("ec2", region=ELSEWHERE)
+    there = ec2.describe_instances()["Reservations"]
+    if there:
+        return there[0]["Instances"][0]["InstanceId"]
+    volume = ec2.create_volume(AvailabilityZone=ELSEWHERE + "a", Size=2, VolumeType="gp3")["VolumeId"]
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    wait_until(lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["State"] == "completed")
+    image = ec2.register_image(Name="elsewhere", RootDeviceName="/dev/xvda", VirtualizationType="hvm", Architecture="x86_64",
+                               BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}])["ImageId"]
+    wait_until(lambda: ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available")
+    subnet = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": [ELSEWHERE + "a"]}])["Subnets"][0]
+    vm = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.small", SubnetId=subnet["SubnetId"],
+                           PrivateIpAddress=subnet["CidrBlock"].rsplit(".", 1)[0] + ".20", TagSpecifications=[
+                               {"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}])
+    vm = vm["Instances"][0]["InstanceId"]
+    wait_until(lambda: ec2.describe_instances(InstanceIds=[vm])["Reservations"][0]["Instances"][0]["State"]["Name"] == "running")
+    return vm
+
+
+def make_snapshot(lab):
+    """A completed snapshot."""
+    snapshot = lab.ec2.create_snapshot(VolumeId=make_disk(lab))["SnapshotId"]
+    wait_until(lambda: account(lab)["snapshots"].get(snapshot) == "completed")
+    return snapshot
+
+
+def _list_workers(lab, _):
+    make_elsewhere(lab)
+    return action("list_workers", region=ELSEWHERE)
+
+
+def _get_volumes(lab, _):
+    make_elsewhere(lab)
+    return action("get_volumes", region=ELSEWHERE)
+
+
+def _get_worker(lab, _):
+    return action("get_worker", worker_id=make_vm(lab, PrivateIpAddress="10.0.0.60", TagSpecifications=[
+        {"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "db"}]}]))
+
+
+def _start_worker(lab, _):
+    return action("start_worker", worker_id=_reboot_stopped_vm(lab, _)["arguments"][0])
+
+
+def _attach_volume(lab, _):
+    return action("attach_volume", worker_id=make_vm(lab), volume_id=make_disk(lab), device_name="/dev/sdf")
+
+
+def _detach_volume(lab, _):
+    return action("detach_volume", volume_id=_detach_disk(lab, _)["arguments"][1])
+
+
+ACTIONS = {
+    "test_install": lambda lab, _: action("test_install"),
+    "list_workers": _list_workers,
+    "create_worker": lambda lab, _: action("create_worker", worker_name="web", instance_type="t3.small", ami=lab.light_ami),
+    "delete_worker": lambda lab, _: action("delete_worker", worker_id=make_vm(lab)),
+    "get_worker": _get_worker,
+    "has_worker": lambda lab, _: action("has_worker", worker_id=make_vm(lab)),
+    "start_worker": _start_worker,
+    "reboot_worker": lambda lab, _: action("reboot_worker", worker_id=make_vm(lab)),
+    "get_volumes": _get_volumes,
+    "has_volume": lambda lab, _: action("has_volume", volume_id=make_disk(lab)),
+    "create_volume": lambda lab, _: action("create_volume", size_gb=2, availability_zone=ZONE, volume_type="gp3"),
+    "delete_volume": lambda lab, _: action("delete_volume", volume_id=make_disk(lab)),
+    "attach_volume": _attach_volume,
+    "detach_volume": _detach_volume,
+    "create_snapshot": lambda lab, _: action("create_snapshot", volume_id=make_disk(lab), snapshot_name="before the upgrade"),
+    "snapshot_volume": lambda lab, _: action("snapshot_volume", source_volume_id=make_disk(lab),
+                                             snapshot_name="before the upgrade"),
+    "delete_snapshot (action)": lambda lab, _: action("delete_snapshot", snapshot_id=make_snapshot(lab)),
+    "has_snapshot": lambda lab, _: action("has_snapshot", snapshot_id=make_snapshot(lab)),
+    "set_worker_metadata": lambda lab, _: action("set_worker_metadata", worker_id=make_vm(lab), key="owner", value="me"),
+}
+
+METHODS = {
     "create_stemcell (heavy)": _create_stemcell,
     "create_stemcell (direct, 4 blocks)": _create_stemcell_direct,
     "create_stemcell (light)": _create_light_stemcell,
@@ -359,11 +447,17 @@ SCENARIOS = {
     "snapshot_disk": _snapshot_disk,
     "delete_snapshot": _delete_snapshot,
 }
+SCENARIOS = METHODS | ACTIONS
+
+
+def scene_env(lab, name):
+    """What the scenario needs in the environment: where STS is, which no configuration says."""
+    return {"AWS_ENDPOINT_URL_STS": lab.endpoint} if name == "test_install" else {}
 
 
 def prepare(name, lab, stemcell):
-    """The request, with all there that it needs; .before is what the account then holds."""
+    """The request, with all there that it needs; .before is what the account then holds, .env what its cpi gets besides."""
     request = SCENARIOS[name](lab, stemcell)
     before = holdings(lab)
     lab.forget_calls()
-    return SimpleNamespace(name=name, request=request, before=before)
+    return SimpleNamespace(name=name, request=request, before=before, env=scene_env(lab, name))

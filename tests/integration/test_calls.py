@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many AWS calls each method makes, and how many of them one after the other: the table in docs/calls.md, kept true."""
+"""How many AWS calls each method and action makes, and how many of them one after the other: the table in docs/calls.md, kept true."""
 import os
 import re
 
@@ -31,11 +31,11 @@ def in_sequence(calls):
     return max((length for length, _ in chain), default=0)
 
 
-def measured(lab, request, folder):
+def measured(lab, request, folder, env=None):
     """(calls, in sequence) of one request, each call taking a while longer."""
     lab.forget_calls()
     lab.faults({"action": "*", "kind": "delay", "seconds": DELAY, "count": -1})
-    created(run_cpi(lab, request, env=state_env(folder)))
+    created(run_cpi(lab, request, env=state_env(folder) | (env or {})))
     calls = lab.calls()
     lab.clear()
     return len(calls), in_sequence(calls), [c["action"] for c in calls]
@@ -57,7 +57,8 @@ def test_the_table_has_every_method():
 @pytest.mark.usefixtures("tidy")
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_calls_of(lab, stemcell, tmp_path, name):
-    calls, sequence, actions = measured(lab, prepare(name, lab, stemcell).request, tmp_path)
+    scene = prepare(name, lab, stemcell)
+    calls, sequence, actions = measured(lab, scene.request, tmp_path, scene.env)
     assert (calls, sequence) == table()[name], actions
     assert calls <= MOST.get(name, calls)
 
@@ -77,7 +78,8 @@ def test_a_plain_create_vm(lab, tmp_path):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_lookup_is_made_twice(lab, stemcell, tmp_path, name):
     """A description with the same parameters comes again only in a wait: after a call that changes something."""
-    created(run_cpi(lab, prepare(name, lab, stemcell).request, env=state_env(tmp_path)))
+    scene = prepare(name, lab, stemcell)
+    created(run_cpi(lab, scene.request, env=state_env(tmp_path) | scene.env))
     seen = set()
     for call in lab.calls():
         if not call["action"].startswith("Describe"):

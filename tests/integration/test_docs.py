@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/methods.md: its requests and answers are those that cpi gets and gives, with ids of their own."""
+"""docs/methods.md and docs/actions.md: their requests and answers are those that cpi gets and gives, with ids of their own."""
 import json
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, director_context, run_cpi
-from scenarios import SCENARIOS, holdings, make_address, prepare, small_image, wipe
+from scenarios import ACTIONS, METHODS, holdings, make_address, prepare, small_image, wipe
 from test_create_stemcell import created, state_env
 
-PAGE = os.path.join(ROOT, "docs", "methods.md")
+METHODS_PAGE = os.path.join(ROOT, "docs", "methods.md")
+ACTIONS_PAGE = os.path.join(ROOT, "docs", "actions.md")
 TARGET_GROUP = re.compile(r"(?<=:targetgroup/others/)[0-9a-f]+")
 ID = re.compile(r"(?<![A-Za-z0-9])(vol|snap|ami|subnet|sg|rtb|eni|i)(-?)[0-9a-f]{8,}\b")
+# what an account and a build have of their own
+PUBLIC = re.compile(r'(?<="public_ip": )"[0-9.]+"')
+VERSION = re.compile(r'(?<="version": )"[0-9]+[.][0-9][^"]*"(?=, "identity")')
 # not AWS's: what the contract answers without a call
 OTHERS = {
     "info": {"method": "info", "arguments": []},
@@ -35,9 +40,9 @@ def with_plain_ids(text, known):
 
 def example(lab, stemcell, folder, name):
     """[request, answer] as the page has them: the context, which is the same for all, stands there once."""
-    request = OTHERS.get(name) or prepare(name, lab, stemcell).request
-    request = {"api_version": 2, **request}
-    answer = run_cpi(lab, request, env=state_env(folder))
+    scene = SimpleNamespace(request=OTHERS[name], env={}) if name in OTHERS else prepare(name, lab, stemcell)
+    request = scene.request if name in ACTIONS else {"api_version": 2, **scene.request}
+    answer = run_cpi(lab, request, env=state_env(folder) | scene.env)
     if name not in OTHERS:
         created(answer)
     known = {}
@@ -47,34 +52,40 @@ def example(lab, stemcell, folder, name):
         for path in (stemcell.image, small_image(lab)):
             text = text.replace(path, "/tmp/stemcell/image")
         text = text.replace(make_address(lab), "203.0.113.7")
+        text = PUBLIC.sub('"203.0.113.8"', VERSION.sub('"0.1.0"', text))
         pair.append(json.loads(with_plain_ids(TARGET_GROUP.sub("0123456789abcdef", text), known)))
     return pair
 
 
-def page():
+def page(path):
     """name → (request, answer), as they stand there: a heading and two blocks of JSON."""
-    with open(PAGE, encoding="utf-8") as f:
+    with open(path, encoding="utf-8") as f:
         parts = re.split(r"^#### ", f.read(), flags=re.MULTILINE)[1:]
     return {part.split("\n", 1)[0].replace("`", ""):
             [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", part, re.MULTILINE | re.DOTALL)]
             for part in parts}
 
 
-def test_the_context():
-    with open(PAGE, encoding="utf-8") as f:
+@pytest.mark.parametrize("path", [METHODS_PAGE, ACTIONS_PAGE], ids=os.path.basename)
+def test_the_context(path):
+    with open(path, encoding="utf-8") as f:
         block = re.search(r"^```json\n(.*?)^```", f.read(), re.MULTILINE | re.DOTALL).group(1)
     assert json.loads(block) == {"context": director_context()}
 
 
 def test_every_method_has_its_example():
-    assert sorted(page()) == sorted([*SCENARIOS, *OTHERS])
+    assert sorted(page(METHODS_PAGE)) == sorted([*METHODS, *OTHERS])
 
 
-@pytest.mark.parametrize("name", [*SCENARIOS, *OTHERS])
+def test_every_action_has_its_example():
+    assert sorted(page(ACTIONS_PAGE)) == sorted(ACTIONS)
+
+
+@pytest.mark.parametrize("name", [*METHODS, *OTHERS, *ACTIONS])
 def test_example(lab, stemcell, tmp_path, name):
     before = holdings(lab)
     try:
-        assert page()[name] == example(lab, stemcell, tmp_path, name)
+        assert page(ACTIONS_PAGE if name in ACTIONS else METHODS_PAGE)[name] == example(lab, stemcell, tmp_path, name)
     finally:
         lab.reset()
         wipe(lab, before)

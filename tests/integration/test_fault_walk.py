@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fault walk: every method, and at every AWS call that it makes: the call fails, fails once, is done without an answer
+"""The fault walk: every method and action, and at every AWS call that it makes: the call fails, fails once, is done without an answer
 coming, or cpi gets a signal there. The calls are found by a run without faults, so that a new one cannot be forgotten.
 
 Afterwards the account holds nothing that the answer did not name; where the fault was one to get over, the result is as
@@ -59,7 +59,7 @@ class Walk:
     def explore(self):
         """The run without faults: what it makes, answers, and calls."""
         scene = prepare(self.name, self.lab, self.stemcell)
-        answer = run_cpi(self.lab, scene.request, env=state_env(self.folder))
+        answer = run_cpi(self.lab, scene.request, env=state_env(self.folder) | scene.env)
         calls = [c["action"] for c in self.lab.calls()]
         assert answer.json["error"] is None, answer.json["error"]["message"] + answer.stderr
         self.result = without_ids(answer.json["result"])
@@ -78,7 +78,7 @@ class Walk:
     def run(self, scene, point):
         """The answer."""
         rule = {"count": 1, **point.fault, "action": point.action, "skip": point.nth}
-        process = start_cpi(self.lab, env=state_env(self.folder))
+        process = start_cpi(self.lab, env=state_env(self.folder) | scene.env)
         if rule["kind"] == "signal":
             rule["pid"] = process.pid
         self.lab.faults(rule)

@@ -252,6 +252,55 @@ def test_pages_and_filters(lab):
         lab.ec2.delete_volume(VolumeId=each)
 
 
+def test_pages_of_instances(lab):
+    """So many instances, whatever reservation they are of."""
+    made = [i["InstanceId"] for count in (4, 3) for i in lab.ec2.run_instances(
+        ImageId=lab.light_ami, InstanceType="m5.large", MinCount=count, MaxCount=count, SubnetId=lab.env["LAB_SUBNET"],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "paged", "Value": ""}]}])["Instances"]]
+    mine = [{"Name": "tag-key", "Values": ["paged"]}]
+    try:
+        pages = list(lab.ec2.get_paginator("describe_instances").paginate(Filters=mine, PaginationConfig={"PageSize": 5}))
+        assert [[len(r["Instances"]) for r in p["Reservations"]] for p in pages] == [[4, 1], [2]]
+        assert [i["InstanceId"] for p in pages for r in p["Reservations"] for i in r["Instances"]] == made
+        assert pages[0]["Reservations"][1]["ReservationId"] == pages[1]["Reservations"][0]["ReservationId"]
+        lab.options(page_size=3)
+        pages = list(lab.ec2.get_paginator("describe_instances").paginate(Filters=mine))
+        assert [sum(len(r["Instances"]) for r in p["Reservations"]) for p in pages] == [3, 3, 1]
+        assert len(lab.ec2.describe_instances(InstanceIds=made)["Reservations"]) == 2
+        refused("InvalidParameterValue", lab.ec2.describe_instances, Filters=mine, MaxResults=4)
+        refused("InvalidParameterValue", lab.ec2.describe_instances, Filters=mine, NextToken="made up")
+    finally:
+        lab.ec2.terminate_instances(InstanceIds=made)
+
+
+def test_regions(lab):
+    """Those that are enabled, unless all are asked for; and of this partition alone."""
+    shown = {r["RegionName"]: r["OptInStatus"] for r in lab.ec2.describe_regions()["Regions"]}
+    assert len(shown) == 17 and set(shown.values()) == {"opt-in-not-required"}
+    assert {"us-east-1", "eu-west-3"} <= set(shown) and "af-south-1" not in shown
+    every = {r["RegionName"]: r["OptInStatus"] for r in lab.ec2.describe_regions(AllRegions=True)["Regions"]}
+    assert every["af-south-1"] == "not-opted-in" and shown.items() < every.items()
+    assert not [name for name in every if name.startswith(("cn-", "us-gov-"))]
+    named = lab.ec2.describe_regions(RegionNames=["eu-west-3", "us-east-1"])["Regions"]
+    assert sorted(r["RegionName"] for r in named) == ["eu-west-3", "us-east-1"]
+    refused("InvalidParameterValue", lab.ec2.describe_regions, RegionNames=["eu-west-9"])
+
+
+@pytest.mark.parametrize("code, call, arguments", [
+    ("InvalidInstanceID.Malformed", "describe_instances", {"InstanceIds": ["i-0123456789abcdef0", "banana"]}),
+    ("InvalidInstanceID.Malformed", "terminate_instances", {"InstanceIds": ["i-0123"]}),
+    ("InvalidInstanceID.Malformed", "attach_volume", {"InstanceId": "vol-12345678", "VolumeId": "vol-12345678", "Device": "/dev/sdf"}),
+    ("InvalidVolumeID.Malformed", "describe_volumes", {"VolumeIds": ["vol-0123456789ABCDEF0"]}),
+    ("InvalidVolumeID.Malformed", "delete_volume", {"VolumeId": "vol-"}),
+    ("InvalidVolumeID.Malformed", "create_snapshot", {"VolumeId": "banana"}),
+    ("InvalidSnapshotID.Malformed", "describe_snapshots", {"SnapshotIds": ["snap-x"]}),
+    ("InvalidSnapshotID.Malformed", "delete_snapshot", {"SnapshotId": "banana"}),
+    ("InvalidInstanceID.NotFound", "describe_instances", {"InstanceIds": ["i-12345678"]}),
+    ("InvalidVolume.NotFound", "delete_volume", {"VolumeId": "vol-12345678"})])
+def test_ids_that_are_none(lab, code, call, arguments):
+    refused(code, getattr(lab.ec2, call), **arguments)
+
+
 def test_dry_runs_and_missing_things(lab):
     before = account(lab)
     for name, arguments in (("create_volume", {"Size": 1, "AvailabilityZone": "us-east-1a"}),

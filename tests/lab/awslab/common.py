@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all of EC2's actions share and moto does otherwise: filters, pages, signatures over the bytes that came."""
+import copy
 import datetime
 import re
 
@@ -88,18 +89,28 @@ def page(lab, response, answer, key, ids=None, most=1000, usual=None):
 def _pages(lab):
     describe_instances = InstanceResponse.describe_instances
 
+    def whole(self):
+        """All of them: moto's pages are of so many reservations."""
+        asked = {name: self.params.pop(name) for name in ("MaxResults", "NextToken") if name in self.params}
+        self.params["MaxResults"] = 1 << 30
+        try:
+            return describe_instances(self).result["Reservations"]
+        finally:
+            del self.params["MaxResults"]
+            self.params.update(asked)
+
     def instances(self):
-        asked = self._get_param("MaxResults")
-        if asked is not None and not 5 <= int(asked) <= 1000:
-            raise invalid(f"Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.")
-        # moto pages by reservation; the last id of a page is the token.
-        if lab.options.get("page_size") and not self._get_param("InstanceIds", []):
-            self.params["MaxResults"] = min(int(lab.options["page_size"]), int(self._get_param("MaxResults", 1000)))
-        answer = describe_instances(self)
-        for reservation in answer.result["Reservations"]:
-            for instance in reservation.instances:
-                lab.states.look(instance.id)
-        return answer
+        """Pages of so many instances: a reservation goes on where the page before ended."""
+        every = [(reservation, instance) for reservation in whole(self) for instance in reservation.instances]
+        result = dict(page(lab, self, ActionResult({"every": every}), "every", "InstanceIds").result)
+        reservations = []
+        for reservation, instance in result.pop("every"):
+            if not reservations or reservations[-1].id != reservation.id:
+                reservations.append(copy.copy(reservation))
+                reservations[-1].instances = []
+            reservations[-1].instances.append(instance)
+            lab.states.look(instance.id)
+        return ActionResult(result | {"Reservations": reservations})
 
     InstanceResponse.describe_instances = instances
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of those describes that moto gives whole, their filters, instances' attributes, and the zones."""
+"""Pages of those describes that moto gives whole, their filters, instances' attributes, zones and regions."""
 import copy
 
-from moto.core.responses import EmptyResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2 import utils
 from moto.ec2.models import security_groups
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.route_tables import RouteTable
+from moto.ec2.responses.availability_zones_and_regions import AvailabilityZonesAndRegions
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.route_tables import RouteTables
 from moto.ec2.responses.security_groups import SecurityGroups
@@ -20,6 +21,10 @@ PAGED = ((Subnets, "describe_subnets", "Subnets", "SubnetIds", {}),
          (SecurityGroups, "describe_security_groups", "SecurityGroups", "GroupIds", {}),
          (RouteTables, "describe_route_tables", "RouteTables", "RouteTableIds", {"most": 100}),
          (InstanceResponse, "describe_instance_types", "InstanceTypes", "InstanceTypes", {"most": 100, "usual": 100}))
+# enabled for every account ("Enable or disable AWS Regions in your account")
+ENABLED = ("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
+           "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1", "us-east-2", "us-west-1",
+           "us-west-2")
 
 
 def install(lab):
@@ -31,6 +36,7 @@ def install(lab):
     _instances()
     _tables()
     _zones(lab)
+    _regions()
 
 
 def _paged(lab, describe, key, ids, limits):
@@ -98,3 +104,27 @@ def _zones(lab):
         return [z for z in shown if (not zone_names or z.name in zone_names) and (not zone_ids or z.zone_id in zone_ids)]
 
     RegionsAndZonesBackend.describe_availability_zones = zones
+
+
+def _regions():
+    """Those that are not enabled for the account are shown by AllRegions alone, those of other partitions never; one that is not
+    there is refused."""
+    def describe(self):
+        self.error_on_dryrun()
+        names = self._get_param("RegionNames", [])
+        regions = [copy.copy(r) for r in self.ec2_backend.describe_regions() if _partition(r.name) == _partition(self.region)]
+        for region in regions:
+            by_default = region.name in ENABLED or _partition(region.name) != "aws"
+            region.opt_in_status = "opt-in-not-required" if by_default else "not-opted-in"
+        unknown = [name for name in names if name not in [region.name for region in regions]]
+        if unknown:
+            raise invalid(f"Invalid region provided: {unknown[0]}")
+        everything = str(self._get_param("AllRegions", "")).lower() == "true"
+        return ActionResult({"Regions": [r for r in regions if (not names or r.name in names) and (
+            everything or r.opt_in_status != "not-opted-in")]})
+
+    AvailabilityZonesAndRegions.describe_regions = describe
+
+
+def _partition(region):
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")

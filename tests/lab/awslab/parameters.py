@@ -9,6 +9,9 @@ from botocore.model import ServiceModel
 
 MODELS = {"2016-11-15": "ec2", "2012-06-01": "elb", "2015-12-01": "elbv2", "2011-06-15": "sts"}  # by API version
 BOOLEANS = ("true", "false", "0", "1")
+# shape of an id: what it begins with, and the code for one that is written wrongly ("Error codes for the Amazon EC2 API")
+IDS = {"InstanceId": ("i", "InvalidInstanceID.Malformed"), "VolumeId": ("vol", "InvalidVolumeID.Malformed"),
+       "VolumeIdWithResolver": ("vol", "InvalidVolumeID.Malformed"), "SnapshotId": ("snap", "InvalidSnapshotID.Malformed")}
 
 
 @functools.lru_cache(maxsize=None)
@@ -70,4 +73,14 @@ def wrong(version, action, params):
         name = next(n for n, s in names.items() if s is operation.input_shape.members[member])
         if not any(p == name or p.startswith(name + ".") for p in params):
             return "MissingParameter", f"The request must contain the parameter {name}"
+    return _malformed(operation, params) if ec2 else None
+
+
+def _malformed(operation, params):
+    """Ids that are none: EC2 does not even look for them."""
+    for name, value in params.items():
+        shape = None if name.startswith("X-Amz-") else _leaf(operation.input_shape, name.split("."), True)
+        kind, code = IDS.get(shape.name if shape else None, (None, None))
+        if kind and not re.fullmatch(kind + "-([0-9a-f]{8}|[0-9a-f]{17})", value):
+            return code, f'Invalid id: "{value}" (expecting "{kind}-...")'
     return None
