@@ -79,6 +79,8 @@ static int read_text(const struct worker_parameter *parameter, const struct json
 static int check_names(const struct worker_action *action, const struct json *object, struct error *err)
 {
 	for (const struct json *member = object == NULL ? NULL : object->child; member != NULL; member = member->next) {
+		if (strlen(member->key) != member->key_len)
+			return error_set(err, ERROR_INVALID_CALL, WRONG "a parameter with a NUL in its name");
 		if (worker_action_parameter(action, member->key) == NULL)
 			return unknown(action, member->key, err);
 	}
@@ -119,6 +121,8 @@ int worker_values_of_arguments(const struct worker_action *action, const struct 
 	if (arguments->count > 1)
 		return error_set(err, ERROR_INVALID_CALL, WRONG "%zu, and %s takes one object with its parameters",
 				 arguments->count, action->name);
+	if (json_is(object, JSON_NULL))
+		object = NULL;
 	if (object != NULL && object->type != JSON_OBJECT)
 		return error_set(err, ERROR_INVALID_CALL, WRONG "%s, and %s takes one object with its parameters",
 				 args_type_name(object), action->name);

@@ -18,7 +18,7 @@ struct worker_values {
  * are the object's. region has no default here: configuration and environment come before that. */
 int worker_values_read(const struct worker_action *action, const struct json *object, struct worker_values *ret_values,
 		       struct error *err);
-/* From a request's arguments: nothing, or one object. */
+/* From a request's arguments: nothing, null, or one object. */
 int worker_values_of_arguments(const struct worker_action *action, const struct json *arguments,
 			       struct worker_values *ret_values, struct error *err);
 /* By name; a name that the action does not have is a defect: NULL, 0. */

@@ -171,6 +171,7 @@ def test_volumes(lab, does):
 def test_a_volume_that_takes_its_time(lab, does):
     """create_volume waits until it is available."""
     lab.states(volume={"available": {"looks": 2}})
+    lab.forget_calls()
     disk = does("create_volume", size_gb=1, availability_zone=ZONE)["id"]
     assert len(lab.calls("DescribeVolumes")) == 3
     assert volume(lab, disk)["State"] == "available"
@@ -349,10 +350,8 @@ def test_a_lost_answer(lab, does, name, fault):
     assert {kind: len(names) for kind, names in new.items()} == more
     if "id" in result:
         assert any(result["id"] in names for names in new.values())
-    else:
-        assert name.startswith(("attach", "detach")) or not parameters.items() <= set()
-        gone = more_than(holdings(lab), before)
-        assert name == "attach_volume" or gone, "nothing was taken away"
+    elif name != "attach_volume":
+        assert more_than(holdings(lab), before), "nothing was taken away"
 
 
 CREATING = ["create_worker", "create_volume", "create_snapshot"]
@@ -361,16 +360,20 @@ CREATING = ["create_worker", "create_volume", "create_snapshot"]
 @pytest.mark.parametrize("name", CREATING)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_stopped(lab, tmp_path, name, when):
-    """SIGTERM at the creating call: nothing stays."""
+    """SIGTERM at the creating call: nothing stays, but where that was the last one, and the answer goes out all the same."""
     first = holdings(lab)
-    parameters, api_action, _ = _lost_scene(lab, name)
+    parameters, api_action, more = _lost_scene(lab, name)
     before = holdings(lab)
     process = start_cpi(lab, env=state_env(tmp_path))
     lab.faults({"action": api_action, "kind": "signal", "signal": "TERM", "when": when, "pid": process.pid})
     out, err = process.communicate(request_bytes(action(name, **parameters)), timeout=60)
-    answer = json.loads(out)
-    assert answer["error"] is not None and answer["error"]["type"] == "Bosh::Clouds::CloudError", err
-    assert more_than(before, holdings(lab)) == {} and journals(tmp_path) == []
+    answer, new = json.loads(out), more_than(before, holdings(lab))
+    assert lab.faults()[0]["hits"] == 1 and journals(tmp_path) == []
+    if answer["error"] is None:
+        assert when == "after" and {kind: len(names) for kind, names in new.items()} == more, err
+        assert answer["result"]["id"] in str(new)
+    else:
+        assert answer["error"]["type"] == "Bosh::Clouds::CloudError" and new == {}, err
     lab.reset()
     wipe(lab, first)
 
@@ -435,6 +438,7 @@ WRONG = [
     ("get_worker", [{"workerid": "i-1"}], "Did you mean worker_id?"),
     ("get_worker", [{"wroker_id": "i-1"}], "Did you mean worker_id?"),
     ("get_worker", [{"worker_id": "i-1", "zebra": 1}], "the parameter zebra, which get_worker does not have. It takes worker_id"),
+    ("list_workers", [{"region\0": "eu-west-3"}], "a parameter with a NUL in its name"),
     ("get_worker", [{"worker_id": "i-1", "": 1}], "which get_worker does not have"),
     ("get_worker", [{"worker_id": "i-1", "x" * 5000: 1}], "x" * 80 + ", which get_worker does not have"),
     ("get_worker", ["i-1"], "and get_worker takes one object with its parameters"),
@@ -470,7 +474,9 @@ def test_a_huge_value(lab, act):
     lab.faults({"action": "CreateTags", "kind": "error", "status": 400, "code": "InvalidParameterValue", "message": "Tag value is too long"})
     answer = act("set_worker_metadata", worker_id=NO_WORKER, key="a", value="v" * 200000)
     refused(lab, answer, "InvalidParameterValue", "CreateTags")
-    refused(lab, act("get_worker", worker_id="i-" + "0" * 100000), "InvalidInstanceID.Malformed", "DescribeInstances")
+    error = act("get_worker", worker_id="i-" + "0" * 100000).json["error"]
+    assert error["aws"]["code"] == "InvalidInstanceID.Malformed" and error["message"].startswith("DescribeInstances failed: Invalid")
+    assert len(error["message"]) < 2100 and len(error["aws"]["message"]) <= 512  # cut
 
 
 def test_foreign_values(lab, does):
@@ -560,8 +566,8 @@ COUNT = 1500
 def test_long_lists(fresh_lab, tmp_path):
     """1,500 instances and their volumes, over EC2's pages and over smaller ones: all there, each once."""
     lab = fresh_lab(devices="plain")
-    made = {i["InstanceId"] for _ in range(3) for i in lab.ec2.run_instances(
-        ImageId=lab.light_ami, InstanceType="m5.large", MinCount=COUNT // 3, MaxCount=COUNT // 3)["Instances"]}
+    made = {i["InstanceId"] for _ in range(COUNT // 100) for i in lab.ec2.run_instances(
+        ImageId=lab.light_ami, InstanceType="m5.large", MinCount=100, MaxCount=100)["Instances"]}
     assert len(made) == COUNT
     for size in (None, 137):
         if size:

@@ -136,6 +136,7 @@ static void test_an_error_says_all(void **state)
 			    "DescribeThings failed: You are not authorized (AWS code UnauthorizedOperation, "
 			    "request id ea966190-f9aa-478e-9ede-example)");
 	assert_string_equal(err.aws_code, "UnauthorizedOperation");
+	assert_string_equal(err.aws_message, "You are not authorized");
 	assert_string_equal(err.aws_request_id, "ea966190-f9aa-478e-9ede-example");
 	assert_string_equal(err.aws_action, "DescribeThings");
 	assert_int_equal(err.http_status, 403);

@@ -230,6 +230,26 @@ static void test_a_chosen_profile(void **state)
 	chain_close(&kit);
 }
 
+/* One that a person named for this call goes before the environment's keys; one that a variable names does not. */
+static void test_a_profile_before_the_environment(void **state)
+{
+	(void)state;
+	struct chain_kit kit;
+
+	chain_open(&kit);
+	setenv("AWS_ACCESS_KEY_ID", "AKIDENV", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "secret-of-AKIDENV", 1);
+	setenv("AWS_PROFILE", "dev", 1);
+	chain_files(&kit, "[profile dev]\naws_access_key_id = AKIDDEV\naws_secret_access_key = secret-of-dev\n", NULL);
+	chain_expect(&kit, "AKIDENV", "environment");
+	kit.fake.settings.profile_is_chosen = true;
+	chain_expect(&kit, "AKIDDEV", "config file of profile dev");
+	/* nor do they count where it has none */
+	chain_files(&kit, "[profile dev]\nregion = eu-west-1\n", NULL);
+	chain_expect_error(&kit, "no AWS credentials were found");
+	chain_close(&kit);
+}
+
 static void test_what_is_not_read_is_not_passed_over(void **state)
 {
 	(void)state;
@@ -362,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_the_order),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_a_chosen_profile),
+		cmocka_unit_test(test_a_profile_before_the_environment),
 		cmocka_unit_test(test_what_is_not_read_is_not_passed_over),
 		cmocka_unit_test(test_broken_is_not_absent),
 		cmocka_unit_test(test_a_role_on_top),

@@ -69,6 +69,10 @@ static void test_known(void **state)
 		assert_true(dispatch_known(table[i].name));
 	for (size_t i = 0; i < sizeof(not_served) / sizeof(not_served[0]); i++)
 		assert_true(dispatch_known(not_served[i]));
+	/* worker actions, too; they are in a table of their own */
+	assert_true(dispatch_known("get_worker"));
+	assert_true(dispatch_known("test_install"));
+	assert_false(dispatch_known("get_workers"));
 	assert_false(dispatch_known(""));
 	assert_false(dispatch_known("inf"));
 	assert_false(dispatch_known("info "));

@@ -336,6 +336,35 @@ static void test_detach(void **state)
 	assert_string_equal(err.aws_code, "IncorrectState");
 }
 
+/* Here somebody has asked for it: what is not attached is EC2's error, but where an earlier attempt may have done it. */
+static void test_detach_attached(void **state)
+{
+	struct fake_aws *fake = *state;
+	struct error err;
+
+	say(fake, "DetachVolume", "<DetachVolumeResponse" NAMESPACE "<status>detaching</status></DetachVolumeResponse>");
+	assert_int_equal(volume_detach_attached(&fake->ec2, VOLUME, &err), 0);
+	assert_string_equal(fake->bodies[0], "Action=DetachVolume&Version=2016-11-15&VolumeId=" VOLUME);
+	static const char *const codes[] = { "IncorrectState", "InvalidVolume.NotFound", "InvalidAttachment.NotFound" };
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		refuse(fake, "DetachVolume", codes[i], "is in the 'available' state");
+		assert_int_equal(volume_detach_attached(&fake->ec2, VOLUME, &err), -1);
+		assert_string_equal(err.aws_code, codes[i]);
+		assert_string_equal(err.aws_message, "is in the 'available' state");
+	}
+	/* the first answer was lost */
+	fake_aws_script(fake, (struct fake_answer){ .action = "DetachVolume", .way = FAKE_CUT });
+	refuse(fake, "DetachVolume", "IncorrectState", "is in the 'available' state");
+	say(fake, "DescribeVolumes", LIST(ITEM(VOLUME, "available", "<attachmentSet/>")));
+	assert_int_equal(volume_detach_attached(&fake->ec2, VOLUME, &err), 0);
+	/* … and it is attached nevertheless */
+	fake_aws_script(fake, (struct fake_answer){ .action = "DetachVolume", .way = FAKE_CUT });
+	refuse(fake, "DetachVolume", "IncorrectState", "is the root device");
+	say(fake, "DescribeVolumes", LIST(ITEM(VOLUME, "in-use", ATTACHMENT(INSTANCE, "/dev/sda1", "attached"))));
+	assert_int_equal(volume_detach_attached(&fake->ec2, VOLUME, &err), -1);
+	assert_string_equal(err.aws_message, "is the root device");
+}
+
 static void test_delete(void **state)
 {
 	struct fake_aws *fake = *state;
@@ -350,6 +379,18 @@ static void test_delete(void **state)
 	assert_false(existed);
 	refuse(fake, "DeleteVolume", "InvalidVolume.NotFound", "gone");
 	assert_int_equal(volume_delete(&fake->ec2, VOLUME, NULL, NULL), 0);
+	/* what EC2 said of it is there for whom it is an error */
+	refuse(fake, "DeleteVolume", "InvalidVolume.NotFound", "gone");
+	assert_int_equal(volume_delete(&fake->ec2, VOLUME, &existed, &err), 0);
+	assert_false(existed);
+	assert_string_equal(err.aws_code, "InvalidVolume.NotFound");
+	assert_string_equal(err.aws_message, "gone");
+	assert_string_equal(err.aws_action, "DeleteVolume");
+	/* the answer to the first attempt was lost: it has deleted it */
+	fake_aws_script(fake, (struct fake_answer){ .action = "DeleteVolume", .way = FAKE_CUT });
+	refuse(fake, "DeleteVolume", "InvalidVolume.NotFound", "gone");
+	assert_int_equal(volume_delete(&fake->ec2, VOLUME, &existed, &err), 0);
+	assert_true(existed);
 	refuse(fake, "DeleteVolume", "VolumeInUse", "attached");
 	existed = true;
 	assert_int_equal(volume_delete(&fake->ec2, VOLUME, &existed, &err), -1);
@@ -430,7 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_create), TEST(test_create_says_only_what_is_said), TEST(test_describe), TEST(test_pages),
 		TEST(test_many_pages_keep_all_items), TEST(test_odd_answers), TEST(test_attach),
-		TEST(test_attach_after_a_lost_answer), TEST(test_detach), TEST(test_delete), TEST(test_wait_available),
+		TEST(test_attach_after_a_lost_answer), TEST(test_detach), TEST(test_detach_attached), TEST(test_delete), TEST(test_wait_available),
 		TEST(test_wait_attached), TEST(test_wait_detached_and_deleted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

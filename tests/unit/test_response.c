@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -110,6 +111,41 @@ static void test_errors(void **state)
 }
 
 /* Bytes of a foreign answer that are no UTF-8 must not make the whole answer unreadable. */
+/* An action's error says whether to retry by itself, and what AWS said where it did. */
+static void test_of_action(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new((size_t)1024 * 1024);
+	CLEANUP_BUF struct buf out = BUF_INIT(RESPONSE_MAX_BYTES);
+	struct error err;
+
+	(void)state;
+	(void)error_set(&err, ERROR_NETWORK, "nobody answers");
+	for (int retryable = 0; retryable <= 1; retryable++) {
+		err.retryable = retryable;
+		const struct json *error = json_get(parse(arena, response_error(&err, true, &out)), "error");
+		assert_int_equal(json_true(json_get(error, "ok_to_retry")), retryable);
+		assert_null(json_get(error, "aws"));
+		assert_int_equal(error->count, 3);
+	}
+	(void)error_set(&err, ERROR_AWS, "DeleteVolume failed: gone");
+	snprintf(err.aws_code, sizeof(err.aws_code), "InvalidVolume.NotFound");
+	snprintf(err.aws_message, sizeof(err.aws_message), "it is \"gone\"");
+	snprintf(err.aws_request_id, sizeof(err.aws_request_id), "r-1");
+	snprintf(err.aws_action, sizeof(err.aws_action), "DeleteVolume");
+	const struct json *error = json_get(parse(arena, response_error(&err, true, &out)), "error");
+	assert_string_equal(json_text(json_get(error, "type")), "Bosh::Clouds::CloudError");
+	assert_string_equal(json_text(json_get(error, "message")), "DeleteVolume failed: gone");
+	const struct json *aws = json_get(error, "aws");
+	assert_int_equal(aws->count, 4);
+	assert_string_equal(json_text(json_get(aws, "code")), "InvalidVolume.NotFound");
+	assert_string_equal(json_text(json_get(aws, "message")), "it is \"gone\"");
+	assert_string_equal(json_text(json_get(aws, "request_id")), "r-1");
+	assert_string_equal(json_text(json_get(aws, "action")), "DeleteVolume");
+	/* a method's has what the contract has, and no more */
+	error = json_get(parse(arena, response_error(&err, false, &out)), "error");
+	assert_int_equal(error->count, 3);
+}
+
 static void test_foreign_bytes(void **state)
 {
 	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
@@ -156,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_result),
 		cmocka_unit_test(test_result_too_big),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_of_action),
 		cmocka_unit_test(test_foreign_bytes),
 		cmocka_unit_test(test_error_replaces_result),
 		cmocka_unit_test(test_no_memory),

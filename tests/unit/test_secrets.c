@@ -171,6 +171,23 @@ static void test_request(void **state)
 	assert_int_equal(log.n_secrets, sizeof(secret) / sizeof(secret[0]));
 }
 
+/* A tag's value may be anything. */
+static void test_an_actions_value(void **state)
+{
+	CLEANUP_ARENA struct arena *arena = arena_new(1 << 20);
+	struct request request;
+	struct error err;
+	struct log log;
+
+	(void)state;
+	log_init(&log, -1, LOG_LEVEL_INFO, NULL);
+	request_of(arena, "set_worker_metadata",
+		   "[{\"worker_id\":\"i-0123456789abcdef0\",\"key\":\"purpose-of-it\",\"value\":\"s-tag-value-1\"}]", &request);
+	assert_int_equal(secrets_of_request(&log, &request, "eu-west-77", arena, &err), 0);
+	assert_true(is_secret(&log, "s-tag-value-1"));
+	assert_int_equal(log.n_secrets, 1);
+}
+
 static void test_allowed_text(void **state)
 {
 	static const struct {
@@ -189,6 +206,13 @@ static void test_allowed_text(void **state)
 		{ "create_disk", "[1024,{\"type\":\"gp3\",\"iops\":3000.0,\"k\":[1]},null]",
 		  "[1024,{\"type\":\"gp3\",\"iops\":3000.0,\"k\":\"<redacted>\"},null]" },
 		{ "create_disk", "[1024,\"password\",[\"i-1\"]]", "[1024,\"<redacted>\",[\"i-1\"]]" },
+		{ "set_worker_metadata", "[{\"worker_id\":\"i-1\",\"key\":\"k\",\"value\":\"v\",\"region\":\"r\"}]",
+		  "[{\"worker_id\":\"i-1\",\"key\":\"k\",\"value\":\"<redacted>\",\"region\":\"r\"}]" },
+		{ "create_worker", "[{\"worker_name\":\"w\",\"ami\":\"ami-1\",\"password\":\"x\"}]",
+		  "[{\"worker_name\":\"w\",\"ami\":\"ami-1\",\"password\":\"<redacted>\"}]" },
+		{ "get_worker", "[\"i-1\"]", "[\"<redacted>\"]" },
+		{ "delete_snapshot", "[\"snap-1\"]", "[\"snap-1\"]" },
+		{ "delete_snapshot", "[{\"snapshot_id\":\"snap-1\"}]", "[{\"snapshot_id\":\"snap-1\"}]" },
 		{ "create_vm", "[\"agent-1\",\"ami-1\"," VM_PROPERTIES "," VM_NETWORKS ",[\"vol-1\"]," VM_ENV "]",
 		  "[\"agent-1\",\"ami-1\",{\"instance_type\":\"m5.large\",\"availability_zone\":\"us-east-1a\","
 		  "\"kms\":\"<redacted>\",\"ephemeral_disk\":{\"size\":10240,\"type\":\"gp3\",\"kms_key_arn\":"
@@ -315,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_agent),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_allowed_text),
+		cmocka_unit_test(test_an_actions_value),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_environment),
