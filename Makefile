@@ -89,7 +89,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
-	install clean
+	man install clean
 all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)
 
 help: ## list the targets
@@ -134,8 +134,9 @@ $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuz
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 
-# drivers for comparing the signer, profiles and endpoints with another implementation, and sessions with each other
-DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver $(BUILD)/tests/session_driver
+# drivers for comparing the signer, profiles and endpoints with another implementation, and sessions with each other; and the
+# worker actions' definitions
+DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver $(BUILD)/tests/session_driver $(BUILD)/tests/actions_driver
 $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/tools/lines.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
@@ -280,10 +281,14 @@ fuzz-run: $(FUZZERS)
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=build/fuzz-corpus/$$name- build/fuzz-corpus/$$name tests/fuzz/corpus/$$name; done
 
+man: $(BUILD)/tests/actions_driver ## write the man page of the worker actions anew, after a change of their table
+	$< | $(PYTHON) tests/tools/actions_page.py > packaging/man/cpi-actions.7
+
 install: all ## install programs and man pages below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
 	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
 	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
+	install -D -m 644 packaging/man/cpi-actions.7 $(DESTDIR)$(PREFIX)/share/man/man7/cpi-actions.7
 	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
 
 clean: ## remove build/, except the Python environment

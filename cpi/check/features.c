@@ -123,6 +123,11 @@ static const struct feature_action profile_actions[] = {
 	{ "RunInstances", .params = { RUN_PARAMS, { "IamInstanceProfile", FEATURE_PROFILE } } },
 };
 
+/* What no method asks for: the other actions' calls are those of VMs, disks, snapshots and tags. */
+static const struct feature_action worker_actions[] = {
+	{ "DescribeRegions", .reads = true, .can_do_without = "the action test_install needs it, and nothing else does" },
+};
+
 static bool has_encryption(const struct config *config)
 {
 	return config->encrypted || config->kms_key_arn != NULL;
@@ -185,5 +190,6 @@ const struct feature feature_list[] = {
 	  .used_by = "VMs with spot_bid_price",
 	  .untried = "iam:CreateServiceLinkedRole for spot.amazonaws.com, which the account's first spot VM needs",
 	  ACTIONS(spot_actions) },
+	{ "worker action permissions", .used_by = "the action test_install", ACTIONS(worker_actions) },
 };
 const size_t feature_count = sizeof(feature_list) / sizeof(feature_list[0]);

@@ -17,10 +17,11 @@ from registry import PASSWORD, Registry, certificate
 PERMISSIONS = ["VM permissions", "network interface permissions", "disk permissions", "snapshot permissions", "tag permissions",
                "heavy stemcell permissions", "light stemcell permissions", "elastic IP permissions", "route permissions",
                "spot permissions"]
+WORKERS = "worker action permissions"  # never wrong
 # those that are there only where the configuration asks for them, and behind which line
 CONFIGURED = {"instance profile permissions": "VM permissions", "encryption permissions": "disk permissions"}
 NAMES = ["configuration", "state directory", "region", "credentials", "EC2 endpoint", "load balancer endpoint", "STS endpoint",
-         "clock", "identity", "EC2", *PERMISSIONS, "classic load balancer permissions", "target group permissions", "builder"]
+         "clock", "identity", "EC2", *PERMISSIONS, WORKERS, "classic load balancer permissions", "target group permissions", "builder"]
 STATES = {"ok": "ok", "WRONG": "failed", "?": "unknown"}
 
 
@@ -404,6 +405,17 @@ def test_cannot_tell(rule, shown, advice, lab, found):
     finding = answer["disk permissions"]
     assert finding["state"] == "unknown" and finding["advice"].startswith(advice)
     assert finding["text"] == f"7 of 8 permitted, none denied; not certain: ec2:DetachVolume ({shown})"
+
+
+def test_who_only_runs_bosh(lab, found):
+    """Needs no DescribeRegions: nothing is wrong, and nothing unknown."""
+    lab.faults({"action": "DescribeRegions", "kind": "deny", "count": -1})
+    answer = found()
+    assert not failed(answer)
+    finding = answer[WORKERS]
+    assert (finding["state"], finding["advice"]) == ("ok", None)
+    assert finding["text"] == ("0 of 1 permitted; ec2:DescribeRegions is denied: the action test_install needs it, and nothing "
+                               "else does")
 
 
 def test_throttled_dry_runs_are_repeated(lab, found):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/methods.md and docs/actions.md: their requests and answers are those that cpi gets and gives, with ids of their own."""
+"""docs/methods.md and docs/actions.md: their requests and answers are those that cpi gets and gives, with ids of their own.
+And the man page of the actions is that of their table."""
 import json
 import os
 import re
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -89,3 +93,67 @@ def test_example(lab, stemcell, tmp_path, name):
     finally:
         lab.reset()
         wipe(lab, before)
+
+
+# --- the man page ---
+
+DRIVER = os.path.join(os.environ.get("BUILD_DIR") or os.path.join(ROOT, "build"), "tests", "actions_driver")
+MAN_PAGE = os.path.join(ROOT, "packaging", "man", "cpi-actions.7")
+
+
+def definitions():
+    return json.loads(subprocess.run([DRIVER], check=True, capture_output=True, timeout=30).stdout)
+
+
+def test_the_man_page_is_the_tables():
+    """`make man` writes it."""
+    made = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "tools", "actions_page.py")], check=True, timeout=30,
+                          input=json.dumps(definitions()), capture_output=True, text=True).stdout
+    with open(MAN_PAGE, encoding="ascii") as f:
+        assert f.read() == made
+
+
+def test_the_man_page_as_it_is_read():
+    """Every action and parameter, with what is to be known of them."""
+    if shutil.which("mandoc"):
+        command = ["mandoc", "-T", "ascii", "-O", "width=100"]
+    elif shutil.which("groff"):
+        command = ["groff", "-mandoc", "-T", "ascii", "-rLL=100n", "-P-c"]
+    else:
+        pytest.skip("neither mandoc nor groff")
+    shown = subprocess.run([*command, MAN_PAGE], check=True, capture_output=True, text=True, timeout=30).stdout
+    shown = re.sub(".\b", "", shown)  # bold and underlined
+    parts = re.split(r"^     (\w+)$", shown, flags=re.MULTILINE)
+    entries = dict(zip(parts[1::2], parts[2::2]))
+    assert list(entries) == [d["name"] for d in definitions()] and len(entries) == 19
+    for each in definitions():
+        entry = " ".join(entries[each["name"]].split())
+        assert each["description"] + "." in entry
+        for parameter in each["parameters"]:
+            if parameter["name"] == "region":
+                continue
+            assert f"{parameter['name']} {parameter['description'].replace('…', '...')} (" in entry, (each["name"], entry)
+            said = entry.partition(parameter["description"].replace("…", "...") + " (")[2].partition(")")[0]
+            assert ("required" in said) == parameter["required"] and ("whole number" in said) == (parameter["type"] == "integer")
+            assert parameter["default"] is None or parameter["default"] in said
+
+
+def test_the_man_page_is_installed(tmp_path):
+    """With a build that is there already."""
+    done = subprocess.run(["make", "-C", ROOT, "-n", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], check=True, text=True,
+                          capture_output=True, timeout=60)
+    assert f"packaging/man/cpi-actions.7 {tmp_path}/usr/share/man/man7/cpi-actions.7" in done.stdout
+
+
+def test_the_page_has_every_parameter():
+    """docs/actions.md names each one, and its default."""
+    with open(ACTIONS_PAGE, encoding="utf-8") as f:
+        text = f.read()
+    for each in definitions():
+        heading = f"`{each['name']}`" + (" (action)" if each["name"] == "delete_snapshot" else "")
+        section = text.partition(f"#### {heading}\n")[2].partition("```json")[0]
+        assert section, heading
+        for parameter in each["parameters"]:
+            assert parameter["name"] == "region" or f"`{parameter['name']}`" in section, (heading, parameter)
+            assert parameter["name"] == "region" or parameter["default"] is None or \
+                f"`{parameter['name']}` (`{parameter['default']}`)" in section, (heading, parameter)
