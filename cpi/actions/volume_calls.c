@@ -80,8 +80,8 @@ int volume_calls_delete(struct call *call, const struct worker_values *values, s
 int volume_calls_attach(struct call *call, const struct worker_values *values, struct json_writer *result, struct error *err)
 {
 	(void)result;
-	return volume_attach(call->ec2, worker_values_text(values, "volume_id"), worker_values_text(values, "worker_id"),
-			     worker_values_text(values, "device_name"), err);
+	return worker_attach_volume(call, worker_values_text(values, "volume_id"), worker_values_text(values, "worker_id"),
+				    worker_values_text(values, "device_name"), err);
 }
 
 int volume_calls_detach(struct call *call, const struct worker_values *values, struct json_writer *result, struct error *err)

@@ -64,6 +64,27 @@ int worker_create_volume(struct call *call, const struct worker_volume_request *
 	return 0;
 }
 
+int worker_attach_volume(struct call *call, const char *volume_id, const char *worker_id, const char *device, struct error *err)
+{
+	const char *id = arena_printf(call->arena, "%s %s", volume_id, worker_id);
+	struct undo_step step;
+	struct volume *volume;
+
+	if (id == NULL)
+		return error_nomem(err);
+	if (volume_find(call->ec2, call->arena, volume_id, &volume, err) != 0)
+		return -1;
+	/* what was there before must not be undone */
+	if (volume != NULL && volume_attachment_to(volume, worker_id) != NULL)
+		return volume_attach(call->ec2, volume_id, worker_id, device, err);
+	if (undo_intend_known(call->undo, UNDO_ATTACHMENT, id, &step, err) != 0)
+		return -1;
+	if (volume_attach(call->ec2, volume_id, worker_id, device, err) == 0)
+		return 0;
+	created_not(call->undo, &step, err);
+	return -1;
+}
+
 int worker_take_snapshot(struct call *call, const char *volume_id, const char *name, const char **ret_id, struct error *err)
 {
 	const struct ec2_tag tag = { .key = "Name", .value = name };

@@ -60,9 +60,11 @@ answer whether there is such a thing;
 an instance that is terminated counts as gone.
 .Pp
 .Cm create_worker ,
-.Cm create_volume
+.Cm create_volume ,
+.Cm create_snapshot ,
+.Cm snapshot_volume
 and
-.Cm create_snapshot
+.Cm attach_volume
 leave nothing behind when they fail: what was made is removed again.
 .Pp
 .Cm delete_snapshot

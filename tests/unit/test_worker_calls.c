@@ -187,6 +187,47 @@ static void test_removals(void **state)
 
 /* --- creating --- */
 
+#define ATTACHED(id, device)                                                                                           \
+	"<item><volumeId>vol-1</volumeId><instanceId>" id "</instanceId><device>" device "</device><status>attached</status></item>"
+#define ATTACH "{\"worker_id\":\"i-1\",\"volume_id\":\"vol-1\",\"device_name\":\"/dev/sdf\"}"
+
+/* An attachment of this call is undone with it. */
+static void test_attach(void **state)
+{
+	struct create_kit *kit = *state;
+
+	fake_ec2_say(kit->aws, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "available", "")));
+	fake_ec2_say(kit->aws, "AttachVolume", CREATE_KIT_ANSWER("AttachVolume", "<status>attaching</status>"));
+	expect(kit, "attach_volume", ATTACH, "{}");
+	assert_true(fake_aws_sent(kit->aws, 1, "Device=%2Fdev%2Fsdf"));
+	for (int looks = 0; looks < 2; looks++)
+		fake_ec2_say(kit->aws, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHED("i-1", "/dev/sdf"))));
+	fake_ec2_say(kit->aws, "DetachVolume", CREATE_KIT_ANSWER("DetachVolume", ""));
+	fake_ec2_say(kit->aws, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "available", "")));
+	undo_run(kit->call.undo, &kit->err);
+	assert_int_equal(create_kit_count(kit, "DetachVolume"), 1);
+}
+
+/* One that was there before is not, nor one that EC2 has refused. */
+static void test_attachments_of_others(void **state)
+{
+	struct create_kit *kit = *state;
+
+	fake_ec2_say(kit->aws, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHED("i-1", "/dev/sdf"))));
+	fake_ec2_refuse(kit->aws, "AttachVolume", "VolumeInUse");
+	fake_ec2_say(kit->aws, "DescribeVolumes", VOLUMES(VOLUME("vol-1", "in-use", ATTACHED("i-1", "/dev/sdf"))));
+	expect(kit, "attach_volume", ATTACH, "{}");
+	for (int other = 0; other < 2; other++) {
+		const char *now = other ? VOLUMES(VOLUME("vol-1", "in-use", ATTACHED("i-2", "/dev/sdf"))) :
+					  VOLUMES(VOLUME("vol-1", "in-use", ATTACHED("i-1", "/dev/sdg")));
+		fake_ec2_say(kit->aws, "DescribeVolumes", now);
+		fake_ec2_refuse(kit->aws, "AttachVolume", "VolumeInUse");
+		fake_ec2_say(kit->aws, "DescribeVolumes", now);
+		expect_refusal(kit, "attach_volume", ATTACH, "VolumeInUse");
+	}
+	create_kit_nothing_left(kit);
+}
+
 static void test_create_worker(void **state)
 {
 	struct create_kit *kit = *state;
@@ -271,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CREATE_KIT_TEST(test_workers_over_pages), CREATE_KIT_TEST(test_volumes),       CREATE_KIT_TEST(test_get_worker),
 		CREATE_KIT_TEST(test_has),		  CREATE_KIT_TEST(test_removals),      CREATE_KIT_TEST(test_create_worker),
+		CREATE_KIT_TEST(test_attach),		  CREATE_KIT_TEST(test_attachments_of_others),
 		CREATE_KIT_TEST(test_create_volume),	  CREATE_KIT_TEST(test_snapshot),      CREATE_KIT_TEST(test_snapshot_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
