@@ -378,20 +378,38 @@ def test_stopped(lab, tmp_path, name, when):
     wipe(lab, first)
 
 
-@pytest.mark.parametrize("name", CREATING)
+def undelivered(lab, folder, request):
+    """A call whose standard output has nobody at its other end."""
+    process = start_cpi(lab, env=state_env(folder))
+    process.stdout.close()
+    process.stdin.write(request_bytes(request))
+    process.stdin.close()
+    log = process.stderr.read().decode()
+    assert process.wait(60) == 1 and "could not be delivered" in log, log
+
+
+@pytest.mark.parametrize("name", [*CREATING, "attach_volume"])
 def test_an_answer_that_nobody_takes(lab, tmp_path, name):
-    """The other end of standard output is closed: what was made is removed."""
+    """What was made is removed."""
     first = holdings(lab)
     parameters, api_action, _ = _lost_scene(lab, name)
     before = holdings(lab)
-    process = start_cpi(lab, env=state_env(tmp_path))
-    process.stdout.close()
-    process.stdin.write(request_bytes(action(name, **parameters)))
-    process.stdin.close()
-    log = process.stderr.read().decode()
-    assert process.wait(60) == 1, log
-    assert "could not be delivered" in log and lab.calls(api_action)
-    assert more_than(before, holdings(lab)) == {} and journals(tmp_path) == []
+    lab.forget_calls()
+    undelivered(lab, tmp_path, action(name, **parameters))
+    assert [c["status"] for c in lab.calls(api_action)] == [200]
+    wait_until(lambda: more_than(before, holdings(lab)) == {})
+    assert journals(tmp_path) == []
+    wipe(lab, first)
+
+
+def test_an_attachment_that_was_there_stays(lab, tmp_path):
+    """Though the call that found it could not deliver its answer."""
+    first = holdings(lab)
+    worker, disk = make_vm(lab), make_disk(lab)
+    attach(lab, worker, disk)
+    undelivered(lab, tmp_path, action("attach_volume", worker_id=worker, volume_id=disk, device_name="/dev/sdf"))
+    assert [a["State"] for a in volume(lab, disk)["Attachments"]] == ["attached"]
+    assert journals(tmp_path) == []
     wipe(lab, first)
 
 
@@ -571,7 +589,7 @@ def test_long_lists(fresh_lab, tmp_path):
     assert len(made) == COUNT
     patient = config_with(lab)
     patient["cloud"]["properties"]["debug"]["cpi"]["time_scale"] = 1  # such a page takes the lab seconds
-    for size in (None, 137):
+    for size in (None, 400):
         if size:
             lab.options(page_size=size)
         for name, member, api_action, most in (("list_workers", "workers", "DescribeInstances", 1000),
