@@ -30,19 +30,20 @@ struct values {
 
 /* --- what is wrong ------------------------------------------------------------------------------------------------ */
 
-/* "--worker-id, and if wanted --region": all that is the action's own. */
+/* "--worker-id [--region] [--config] [--profile] [--json]" */
 static void list_options(const struct worker_action *action, struct buf *out)
 {
 	char option[ACTION_OPTION_SIZE];
-	bool optional = false;
+	size_t count;
+	const struct command_option *common = command_line_options(&count);
 
 	for (const struct worker_parameter *parameter = action->parameters; parameter->name != NULL; parameter++) {
-		const char *between = out->len == 0 ? "" : ", ";
-		if (!parameter->required && !optional)
-			between = out->len == 0 ? "if wanted " : ", and if wanted ";
-		optional = !parameter->required;
 		action_option_name(parameter, option);
-		buf_printf(out, "%s%s", between, option);
+		buf_printf(out, parameter->required ? "%s%s" : "%s[%s]", out->len == 0 ? "" : " ", option);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (command_option_fits(&common[i], COMMAND_ACTION) && strcmp(common[i].name, "--" REGION) != 0)
+			buf_printf(out, " [%s]", common[i].name);
 	}
 }
 
@@ -180,6 +181,9 @@ int action_command_read(const struct command_line *line, struct arena *arena, co
 	struct values *values = arena_alloc(arena, sizeof(*values));
 	struct worker_values checked;
 
+	if (line->n_arguments > 0)
+		return error_set(err, ERROR_INVALID, "%s takes its parameters as --NAME VALUE, and %.*s is none", line->action->name,
+				 MAX_QUOTED, line->arguments[0]);
 	if (values == NULL)
 		return error_nomem(err);
 	values->action = line->action;

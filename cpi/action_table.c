@@ -10,7 +10,7 @@
 #define GAP 2
 #define SUCCESS "success" /* a member of every result */
 #define MIN_WIDTH 8  /* of a column, as long as that is enough for all to fit */
-#define LEAST_WIDTH 3
+#define LEAST_WIDTH 4
 
 /* What gives way first where the window is too narrow. */
 enum rank { RANK_NAME, RANK_OTHER, RANK_ID };
@@ -134,9 +134,9 @@ static size_t least_width(const struct column *column, unsigned stage)
 		least = MIN_WIDTH;
 	else if (stage == 1)
 		least = column->content > LEAST_WIDTH ? column->content : LEAST_WIDTH;
-	else if ((stage == 2 && column->rank == RANK_OTHER) || stage == 3)
+	else if (stage == 2 && column->rank == RANK_OTHER)
 		least = MIN_WIDTH;
-	else if (stage == 4)
+	else if ((stage == 3 && column->rank != RANK_ID) || stage == 4)
 		least = LEAST_WIDTH;
 	return least < column->width ? least : column->width;
 }

@@ -313,13 +313,18 @@ static int sort_arguments(int argc, char **argv, struct command_line *line, unsi
 
 /* --- positional arguments ----------------------------------------------------------------------------------------- */
 
+static void take_rest(char **argv, int at, int count, struct command_line *line)
+{
+	line->arguments = (const char *const *)&argv[at];
+	line->n_arguments = (size_t)(count - at + 1);
+}
+
 static int take_call(char **argv, int at, int count, struct command_line *line, struct error *err)
 {
 	if (at > count)
 		return error_set(err, ERROR_INVALID, "call needs a METHOD");
-	line->method = argv[at++];
-	line->arguments = (const char *const *)&argv[at];
-	line->n_arguments = (size_t)(count - at + 1);
+	line->method = argv[at];
+	take_rest(argv, at + 1, count, line);
 	return 0;
 }
 
@@ -328,11 +333,10 @@ static int take_positional(char **argv, int at, int count, struct command_line *
 {
 	if (line->command == COMMAND_CALL)
 		return take_call(argv, at, count, line, err);
-	if (line->command == COMMAND_ACTION && at <= count)
-		return error_set(err, ERROR_INVALID, "%s takes its parameters as --NAME VALUE, and %.*s is none", line->action->name,
-				 MAX_QUOTED, argv[at]);
-	if (line->command == COMMAND_ACTION)
+	if (line->command == COMMAND_ACTION) {
+		take_rest(argv, at, count, line);
 		return 0;
+	}
 	if (line->command == COMMAND_TIMELINE) {
 		if (at <= count)
 			line->log = argv[at++];

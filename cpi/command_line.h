@@ -61,7 +61,7 @@ struct command_line {
 	struct command_parameter parameters[COMMAND_MAX_PARAMETERS]; /* an action's others */
 	size_t n_parameters;
 	const char *method;        /* call's */
-	const char *const *arguments; /* of that method, or complete's words; into argv */
+	const char *const *arguments; /* of that method; complete's words; what an action does not take; into argv */
 	size_t n_arguments;
 	const char *api_version;   /* call --api-version */
 	bool json;    /* check, timeline, upload-image and actions --json */
