@@ -94,7 +94,8 @@ static const char *example_of(const struct worker_parameter *parameter)
 	return NULL;
 }
 
-/* With what has no default; what has one, and no example, is left out. */
+/* With what has no default; what has one, and no example, is left out; and so is the region, where there is something else to
+ * say. */
 static void put_example(const struct worker_action *action, struct buf *out)
 {
 	char option[ACTION_OPTION_SIZE];
@@ -102,7 +103,8 @@ static void put_example(const struct worker_action *action, struct buf *out)
 	buf_printf(out, "\nexample:\n  cpi %s", action->name);
 	for (const struct worker_parameter *parameter = action->parameters; parameter->name != NULL; parameter++) {
 		const char *value = example_of(parameter);
-		if (value == NULL)
+		bool further = parameter != action->parameters;
+		if (value == NULL || (further && strcmp(parameter->name, REGION) == 0))
 			continue;
 		action_option_name(parameter, option);
 		buf_printf(out, " %s %s", option, value);
