@@ -151,7 +151,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong(lab, cpi, case):  # noqa: F811 # pylint: disable=redefined-outer-name
     words, message = WRONG[case]
-    result = cpi(*words)
+    result = cpi(*words, AWS_REGION="us-east-1")
     assert result.returncode == 2 and message in result.stderr and result.stdout == "", result.stderr
     assert lab.calls() == []
 
