@@ -269,7 +269,7 @@ void action_table_write(const struct action_table *table, const struct json *res
 	const struct json *list = table->action->list == NULL ? NULL : json_get(result, table->action->list);
 	size_t start = out->len;
 
-	if (json_is(list, JSON_ARRAY)) {
+	if (list != NULL && list->type == JSON_ARRAY) {
 		put_list(table, list, out);
 		return;
 	}

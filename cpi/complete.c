@@ -89,6 +89,8 @@ static void offer_parameters(struct completion *completion)
 {
 	char option[ACTION_OPTION_SIZE];
 
+	if (completion->action == NULL)
+		return;
 	for (const struct worker_parameter *parameter = completion->action->parameters; parameter->name != NULL; parameter++) {
 		action_option_name(parameter, option);
 		/* the region stands among the options of all */
@@ -102,8 +104,7 @@ static void offer_options(struct completion *completion)
 	size_t count;
 	const struct command_option *options = command_line_options(&count);
 
-	if (completion->command == COMMAND_ACTION)
-		offer_parameters(completion);
+	offer_parameters(completion);
 	for (size_t i = 0; i < count; i++) {
 		bool again = options[i].flag == 0 && options[i].value == 0;
 		if (command_option_fits(&options[i], completion->command) && (again || !is_there(completion, options[i].name)))
