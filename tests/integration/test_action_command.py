@@ -3,53 +3,14 @@
 import json
 import os
 import re
-import shlex
-import subprocess
 import unicodedata
 
 import pytest
-from conftest import CPI, account, director_env
+from command_kit import ACTIONS, NOBODY, lab_env, run, signed_by, users, write_profiles
+from conftest import CPI, account
 from tmux_kit import PROMPT, Window, plain
 
-NOBODY = "i-0123456789abcdef0"
-GREEN, YELLOW, RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
-
-# what reference and definition say: name, required, optional (region is everywhere)
-ACTIONS = {
-    "test_install": ([], []),
-    "list_workers": ([], []),
-    "create_worker": (["worker_name"], ["instance_type", "ami"]),
-    "delete_worker": (["worker_id"], []),
-    "get_worker": (["worker_id"], []),
-    "has_worker": (["worker_id"], []),
-    "start_worker": (["worker_id"], []),
-    "reboot_worker": (["worker_id"], []),
-    "get_volumes": ([], []),
-    "has_volume": (["volume_id"], []),
-    "create_volume": (["size_gb", "availability_zone"], ["volume_type"]),
-    "delete_volume": (["volume_id"], []),
-    "attach_volume": (["worker_id", "volume_id", "device_name"], []),
-    "detach_volume": (["volume_id"], []),
-    "create_snapshot": (["volume_id", "snapshot_name"], []),
-    "snapshot_volume": (["source_volume_id", "snapshot_name"], []),
-    "delete_snapshot": (["snapshot_id"], []),
-    "has_snapshot": (["snapshot_id"], []),
-    "set_worker_metadata": (["worker_id", "key", "value"], []),
-}
-
-
-def lab_env(lab, tmp_path, **more):
-    """The lab's endpoint and keys, and a home of the test's own; None takes a variable out."""
-    env = director_env(tmp_path) | {
-        "HOME": str(tmp_path), "AWS_ENDPOINT_URL": lab.endpoint, "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ACCESS_KEY_ID": lab.env["AWS_ACCESS_KEY_ID"], "AWS_SECRET_ACCESS_KEY": lab.env["AWS_SECRET_ACCESS_KEY"]} | more
-    return {name: value for name, value in env.items() if value is not None}
-
-
-def run(env, *arguments, stdout=subprocess.PIPE):
-    """cpi in a pipe."""
-    return subprocess.run([*shlex.split(os.environ.get("CPI_WRAPPER", "")), CPI, *arguments], env=env, stdin=subprocess.DEVNULL,
-                          stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+GREEN, RED = "\x1b[32m", "\x1b[31m"
 
 
 @pytest.fixture
@@ -74,16 +35,12 @@ def window(lab, tmp_path):
         each.end()
 
 
-def make_worker(lab, name, state="running", region=None):
+def make_worker(lab, name, state="running"):
     """An instance with that name, by boto3."""
-    import boto3
-    ec2 = lab.ec2 if region is None else boto3.client(
-        "ec2", region_name=region, endpoint_url=lab.endpoint, aws_access_key_id=lab.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=lab.env["AWS_SECRET_ACCESS_KEY"])
-    found = ec2.run_instances(ImageId=lab.light_ami, MinCount=1, MaxCount=1, InstanceType="t2.micro", TagSpecifications=[
+    found = lab.ec2.run_instances(ImageId=lab.light_ami, MinCount=1, MaxCount=1, InstanceType="t2.micro", TagSpecifications=[
         {"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}])["Instances"][0]["InstanceId"]
     if state == "stopped":
-        ec2.stop_instances(InstanceIds=[found])
+        lab.ec2.stop_instances(InstanceIds=[found])
     return found
 
 
@@ -327,30 +284,6 @@ def test_a_file_is_a_configuration(tmp_path, lab, cpi, monkeypatch):
 
 
 # Whose credentials
-
-def write_profiles(tmp_path, lab, **profiles):
-    """~/.aws with a profile a user of the lab: write_profiles(…, default="source", other="shared_file")."""
-    (tmp_path / ".aws").mkdir(exist_ok=True)
-    lines = []
-    for name, (user, region) in profiles.items():
-        told = lab.identities["users"][user]
-        lines += [f"[{name}]", f"aws_access_key_id = {told['access_key_id']}", f"aws_secret_access_key = {told['secret_access_key']}"]
-        lines += [f"region = {region}"] if region else []
-    (tmp_path / ".aws" / "credentials").write_text("\n".join(lines) + "\n")
-
-
-def signed_by(lab):
-    """Access key and region of the one call on record, which is forgotten."""
-    call, = lab.calls("DescribeInstances")
-    lab.forget_calls()
-    return call["access_key_id"], call["region"]
-
-
-def users(lab):
-    """Two users of the lab."""
-    first, second = sorted(lab.identities["users"])[:2]
-    return first, second
-
 
 def test_profile_wins(lab, cpi, tmp_path):
     """Over the environment's keys, and over those of a configuration."""

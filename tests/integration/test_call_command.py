@@ -2,14 +2,23 @@
 """`cpi call`: methods of the CPI by hand."""
 import json
 import os
+import subprocess
 
 import pytest
-from conftest import account
-from test_action_command import NOBODY, cpi, lab_env, run, signed_by, users, write_profiles  # pylint: disable=unused-import # noqa: F401
+from command_kit import NOBODY, lab_env, run, signed_by, users, write_profiles
+from conftest import CPI, account
 
 
 @pytest.fixture
-def call(lab, cpi):  # noqa: F811 # pylint: disable=redefined-outer-name
+def cpi(lab, tmp_path):
+    """cpi("call", …) with the lab's keys in the environment."""
+    def run_it(*arguments, **more):
+        return run(lab_env(lab, tmp_path, **more), *arguments)
+    return run_it
+
+
+@pytest.fixture
+def call(lab, cpi):  # pylint: disable=redefined-outer-name
     """call("has_disk", …) with the lab's configuration."""
     def run_it(*words, **more):
         return cpi("call", *words, "--config", lab.config_path, **more)
@@ -35,12 +44,12 @@ def test_life_of_a_disk(lab, call):
     assert value(call("has_disk", disk)) is False
 
 
-def test_without_a_configuration(lab, cpi):  # noqa: F811 # pylint: disable=redefined-outer-name
+def test_without_a_configuration(lab, cpi):  # pylint: disable=redefined-outer-name
     assert value(cpi("call", "has_vm", lab.builder, AWS_REGION="us-east-1")) is True
     assert value(cpi("call", "info"))["api_version"] == 3
 
 
-def test_options_anywhere(lab, cpi):  # noqa: F811 # pylint: disable=redefined-outer-name
+def test_options_anywhere(lab, cpi):  # pylint: disable=redefined-outer-name
     for words in (["--config", lab.config_path, "call", "has_vm", lab.builder], ["call", "--config", lab.config_path, "has_vm", lab.builder],
                   ["call", "has_vm", f"--config={lab.config_path}", "--", lab.builder]):
         assert value(cpi(*words)) is True
@@ -59,28 +68,20 @@ def test_an_action(lab, call):
     lab.ec2.delete_volume(VolumeId=volume)
 
 
-def test_version(lab, call, tmp_path):
-    """The highest on offer, or what is said: has_vm's is the same, attach_disk's answer differs."""
-    disk = value(call("create_disk", "1024", "{}"))
-    worker = lab.ec2.run_instances(ImageId=lab.light_ami, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    lab.ec2.get_waiter("instance_running").wait(InstanceIds=[worker])
-    zone = lab.ec2.describe_instances(InstanceIds=[worker])["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
-    value(call("delete_disk", disk))
-    disk = lab.ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
-    assert isinstance(value(call("attach_disk", worker, disk)), str)
-    assert value(call("detach_disk", worker, disk)) is None
-    lab.ec2.terminate_instances(InstanceIds=[worker])
-    lab.ec2.delete_volume(VolumeId=disk)
-    config = json.loads(json.dumps(lab.config))
-    config["cloud"]["properties"].setdefault("debug", {}).setdefault("cpi", {})["api_version"] = 2
-    path = tmp_path / "two.json"
-    path.write_text(json.dumps(config))
-    assert value(call("info", "--config", str(path)))["api_version"] == 3, "the last --config counts"
-    result = call("has_vm", lab.builder, "--api-version", "3")
-    assert value(result) is True
+def test_version(lab, call):
+    """The highest on offer, or what is said: attach_disk answers with a device's name from version 2 on."""
+    worker = lab.ec2.run_instances(ImageId=lab.light_ami, MinCount=1, MaxCount=1)["Instances"][0]
+    disk = lab.ec2.create_volume(AvailabilityZone=worker["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
+    lab.ec2.get_waiter("instance_running").wait(InstanceIds=[worker["InstanceId"]])
+    for version in ([], ["--api-version", "2"], ["--api-version=3"]):
+        assert isinstance(value(call("attach_disk", worker["InstanceId"], disk, *version)), str)
+        assert value(call("detach_disk", worker["InstanceId"], disk)) is None
+    result = call("attach_disk", worker["InstanceId"], disk, "--api-version", "1")
+    assert "registry" in result.stderr or value(result) is None
+    lab.ec2.terminate_instances(InstanceIds=[worker["InstanceId"]])
 
 
-def test_version_of_the_configuration(lab, cpi, tmp_path):  # noqa: F811 # pylint: disable=redefined-outer-name
+def test_version_of_the_configuration(lab, cpi, tmp_path):  # pylint: disable=redefined-outer-name
     config = json.loads(json.dumps(lab.config))
     config["cloud"]["properties"].setdefault("debug", {}).setdefault("cpi", {})["api_version"] = 2
     path = tmp_path / "two.json"
@@ -119,9 +120,6 @@ def test_what_cannot_be_printed_is_undone(lab, tmp_path):
 
 def test_reader_that_closed_it_before(lab, tmp_path):
     """Standard output is closed from the start."""
-    import subprocess
-
-    from conftest import CPI
     before = account(lab)
     result = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", CPI, "call", "create_disk", "1024", "{}", "--config", lab.config_path],
                             env=lab_env(lab, tmp_path), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
@@ -149,14 +147,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong(lab, cpi, case):  # noqa: F811 # pylint: disable=redefined-outer-name
+def test_wrong(lab, cpi, case):  # pylint: disable=redefined-outer-name
     words, message = WRONG[case]
     result = cpi(*words, AWS_REGION="us-east-1")
     assert result.returncode == 2 and message in result.stderr and result.stdout == "", result.stderr
     assert lab.calls() == []
 
 
-def test_help(cpi):  # noqa: F811 # pylint: disable=redefined-outer-name
+def test_help(cpi):  # pylint: disable=redefined-outer-name
     text = cpi("call", "--help").stdout
     assert text.startswith("usage: cpi call METHOD") and cpi("help", "call").stdout == text
     for name in ("info", "create_vm", "attach_disk", "delete_snapshot", "--api-version N", "exit status:", "example:"):

@@ -4,8 +4,8 @@ import os
 import subprocess
 
 import pytest
+from command_kit import ACTIONS
 from conftest import CPI, ROOT, director_env, wait_until
-from test_action_command import ACTIONS
 from tmux_kit import PROMPT, Window
 
 COMMANDS = {"check", "sweep", "timeline", "upload-image", "call", "help", "version"}
@@ -73,10 +73,11 @@ def test_methods_and_topics():
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """`make install`, somewhere."""
+    """`make install`, somewhere, of what has been built: other tests are using that."""
     folder = tmp_path_factory.mktemp("installed")
-    subprocess.run(["make", "-s", "install", f"DESTDIR={folder}", "PREFIX=/usr"], cwd=ROOT, check=True, timeout=600,
-                   env={**os.environ, "SANITIZE": ""}, stdout=subprocess.DEVNULL)
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    subprocess.run(["make", "-s", "-o", "all", "install", f"BUILD={os.path.dirname(CPI)}", f"DESTDIR={folder}", "PREFIX=/usr"],
+                   cwd=ROOT, check=True, timeout=600, env=env, stdout=subprocess.DEVNULL)
     return folder / "usr"
 
 
