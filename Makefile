@@ -284,12 +284,14 @@ fuzz-run: $(FUZZERS)
 man: $(BUILD)/tests/actions_driver ## write the man page of the worker actions anew, after a change of their table
 	$< | $(PYTHON) tests/tools/actions_page.py > packaging/man/cpi-actions.7
 
-install: all ## install programs and man pages below $(DESTDIR)$(PREFIX)
+install: all ## install programs, man pages and completions below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
 	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
 	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
 	install -D -m 644 packaging/man/cpi-actions.7 $(DESTDIR)$(PREFIX)/share/man/man7/cpi-actions.7
 	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
+	install -D -m 644 packaging/completions/cpi.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpi
+	install -D -m 644 packaging/completions/_cpi $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cpi
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true

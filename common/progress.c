@@ -156,7 +156,7 @@ void progress_init(struct progress *progress, int fd, bool json, const struct cl
 	progress->next_ms = clock->monotonic_ms(clock->self) + PROGRESS_LINE_EVERY_MS;
 }
 
-static unsigned terminal_columns(int fd)
+static unsigned window_columns(int fd)
 {
 	struct winsize size;
 
@@ -174,7 +174,7 @@ static void show_bar(struct progress *progress, const struct onhost_progress *do
 
 	if (!progress->bar_open && done->seconds < PROGRESS_BAR_AFTER_S)
 		return;
-	progress_format_bar(done, &progress->pace, terminal_columns(progress->fd), text);
+	progress_format_bar(done, &progress->pace, window_columns(progress->fd), text);
 	int len = snprintf(line, sizeof(line), "\r%s\033[K", text);
 	if (len > 0 && io_write_all(progress->fd, line, (size_t)len, "progress", NULL) == 0)
 		progress->bar_open = true;

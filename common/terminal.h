@@ -5,10 +5,15 @@
 #define COMMON_TERMINAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Whether TERM names one that knows more than plain lines. */
 bool terminal_is_able(void);
 /* Whether NO_COLOR leaves colours on. */
 bool terminal_colour_is_wanted(void);
+/* Whether LC_ALL, else LC_CTYPE, else LANG says UTF-8: by the variables, so that it does not matter which locales are installed. */
+bool terminal_is_unicode(void);
+/* How wide its user wants it: COLUMNS, else what the terminal at fd says; 0 where nobody does. */
+size_t terminal_columns(int fd);
 
 #endif

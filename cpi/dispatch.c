@@ -149,6 +149,12 @@ bool dispatch_known(const char *name)
 	return false;
 }
 
+/* Those that are not served stand at the table's end. */
+const char *dispatch_method_name(size_t index)
+{
+	return index < N_METHODS && methods[index].run != NULL ? methods[index].name : NULL;
+}
+
 /* A method may have several rows, one for each range of versions. */
 static const struct dispatch_method *find(const char *name, int api_version)
 {

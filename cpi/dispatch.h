@@ -5,6 +5,7 @@
 #define CPI_DISPATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/error.h"
 #include "common/json_read.h"
@@ -22,6 +23,8 @@ struct dispatch_method;
 
 /* A name of the contract, served or not, or a worker action's. */
 bool dispatch_known(const char *name);
+/* The names of the methods of the contract that are served, by index; NULL behind the last. */
+const char *dispatch_method_name(size_t index);
 
 /* Refuses what can be refused before anything is set up: ERROR_API_VERSION for a version over highest,
  * ERROR_NOT_IMPLEMENTED for a method that is known but not served, ERROR_INVALID_CALL for a wrong number of arguments. */

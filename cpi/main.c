@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c,
- * check.c, upload_command.c and methods/sweep.c. */
+ * check.c, upload_command.c, action_command.c, call_command.c and methods/sweep.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,15 +15,20 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/runtime.h"
+#include "cpi/action_command.h"
+#include "cpi/action_help.h"
+#include "cpi/call_command.h"
 #include "cpi/check.h"
 #include "cpi/methods/sweep.h"
 #include "cpi/command_line.h"
+#include "cpi/complete.h"
 #include "cpi/serve.h"
 #include "cpi/setup.h"
 #include "cpi/timeline/timeline.h"
 #include "cpi/upload_command.h"
 
 #define EXIT_USAGE 2
+#define TEXT_MAX ((size_t)256 * 1024)
 /* The tree of the largest request, one-digit numbers only, takes over a hundred bytes for each of them. */
 #define ARENA_MAX_BYTES ((size_t)1536 * 1024 * 1024)
 
@@ -101,9 +106,12 @@ static int say(int fd, const char *text)
 	return io_write_all(fd, text, strlen(text), "the output", &err) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int usage_error(const struct error *err)
+static int usage_error(const struct error *err, const char *topic)
 {
-	fprintf(stderr, "cpi: %s; see cpi --help\n", err->message);
+	size_t len = strlen(err->message);
+	bool asks = len > 0 && err->message[len - 1] == '?';
+
+	fprintf(stderr, "cpi: %s%s see cpi %s%s--help\n", err->message, asks ? "" : ";", topic, *topic == '\0' ? "" : " ");
 	return EXIT_USAGE;
 }
 
@@ -161,8 +169,26 @@ static int run_upload(struct setup *setup, const struct command_line *line, stru
 	struct upload_command upload;
 
 	if (upload_command_read(line, setup->arena, &upload, err) != 0)
-		return usage_error(err);
+		return usage_error(err, "");
 	return upload_command_run(setup, line->config, &upload, err);
+}
+
+static int run_action(struct setup *setup, const struct command_line *line, struct error *err)
+{
+	const struct json *arguments;
+
+	if (action_command_read(line, setup->arena, &arguments, err) != 0)
+		return usage_error(err, line->action->name);
+	return action_command_run(setup, line, arguments);
+}
+
+static int run_by_hand(struct setup *setup, const struct command_line *line, struct error *err)
+{
+	struct call_command call;
+
+	if (call_command_read(line, setup->arena, &call, err) != 0)
+		return usage_error(err, "call");
+	return call_command_run(setup, line, &call);
 }
 
 /* For commands of people: what failed is said in one line, and not as an answer to a Director. */
@@ -175,6 +201,10 @@ static int run_command(struct setup *setup, const struct command_line *line)
 		status = run_check(setup, line, &err);
 	else if (line->command == COMMAND_UPLOAD_IMAGE)
 		status = run_upload(setup, line, &err);
+	else if (line->command == COMMAND_ACTION)
+		status = run_action(setup, line, &err);
+	else if (line->command == COMMAND_CALL)
+		status = run_by_hand(setup, line, &err);
 	else
 		status = run_sweep(setup, line, &err);
 	setup_close(setup);
@@ -221,6 +251,34 @@ static int run_timeline(const struct command_line *line)
 	return EXIT_FAILURE;
 }
 
+static int print(const struct buf *text)
+{
+	return text->failed ? EXIT_FAILURE : say(STDOUT_FILENO, buf_text(text));
+}
+
+static int run_help(const struct command_line *line)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(TEXT_MAX);
+
+	if (line->topic == COMMAND_ACTION) {
+		action_help_write(line->action, &text);
+	} else if (line->topic == COMMAND_CALL) {
+		call_command_help(&text);
+	} else {
+		buf_str(&text, command_line_help());
+		action_help_list(&text);
+	}
+	return print(&text);
+}
+
+static int run_complete(const struct command_line *line)
+{
+	CLEANUP_BUF struct buf text = BUF_INIT(TEXT_MAX);
+
+	complete_write(line->arguments, line->n_arguments, &text);
+	return print(&text);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -229,9 +287,11 @@ int main(int argc, char **argv)
 	hold_standard_streams();
 	forbid_core_dumps();
 	if (command_line_parse(argc, argv, &line, &err) != 0)
-		return usage_error(&err);
+		return usage_error(&err, "");
 	if (line.command == COMMAND_HELP)
-		return say(STDOUT_FILENO, command_line_help());
+		return run_help(&line);
+	if (line.command == COMMAND_COMPLETE)
+		return run_complete(&line);
 	if (line.command == COMMAND_VERSION)
 		return say(STDOUT_FILENO, "cpi " CPI_VERSION "\n");
 	if (line.command == COMMAND_TIMELINE)

@@ -78,10 +78,13 @@ static int run_method(struct run_call *run, struct json_writer *result, struct e
 {
 	const struct request *request = &run->request;
 	const struct dispatch_method *method = NULL;
-	struct call call = call_of(run);
 
-	if (setup_config(run->setup, run->config_path, request->context, err) != 0 || log_arguments(run, err) != 0 ||
-	    dispatch_find(request->method, request->api_version, run->setup->config.api_version, request->arguments, &method,
+	if (setup_config(run->setup, run->config_path, request->context, err) != 0 || log_arguments(run, err) != 0)
+		return -1;
+	if (run->highest_version)
+		run->request.api_version = run->setup->config.api_version;
+	struct call call = call_of(run);
+	if (dispatch_find(request->method, request->api_version, run->setup->config.api_version, request->arguments, &method,
 			  err) != 0 ||
 	    prepare(run, dispatch_needs(method), &call, err) != 0)
 		return -1;

@@ -4,6 +4,8 @@
 #ifndef CPI_RUN_CALL_H
 #define CPI_RUN_CALL_H
 
+#include <stdbool.h>
+
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/error.h"
@@ -17,6 +19,7 @@ struct run_call {
 	struct setup *setup;     /* fresh; brought up as far as the call needs it */
 	const char *config_path; /* NULL: setup's choice */
 	struct request request;
+	bool highest_version; /* a method's api_version is the highest that the configuration offers, and not the request's */
 	const struct worker_action *action; /* which one it is, from run_call on; NULL: a method */
 	struct undo *undo;                  /* NULL for what makes nothing */
 	char random_id[UUID_SIZE];          /* where the request has no id */

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -21,25 +19,6 @@ static void free_model(struct model **model)
 	model_free(*model);
 }
 
-static const char *first_set(const char *const names[], size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *value = getenv(names[i]);
-		if (value != NULL && value[0] != '\0')
-			return value;
-	}
-	return "";
-}
-
-/* By the variables, so that it does not matter which locales are installed. */
-static bool wants_unicode(void)
-{
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-	const char *locale = first_set(names, sizeof(names) / sizeof(names[0]));
-
-	return strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL;
-}
-
 static bool wants_colour(void)
 {
 	return isatty(STDOUT_FILENO) && terminal_is_able() && terminal_colour_is_wanted();
@@ -47,13 +26,9 @@ static bool wants_colour(void)
 
 static size_t wanted_columns(void)
 {
-	const char *text = getenv("COLUMNS");
-	struct winsize window = { 0 };
-	uint64_t columns = 0;
+	size_t columns = terminal_columns(STDOUT_FILENO);
 
-	if (!parse_u64(text, &columns) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0)
-		columns = window.ws_col;
-	return columns < MIN_COLUMNS ? MIN_COLUMNS : columns > MAX_COLUMNS ? MAX_COLUMNS : (size_t)columns;
+	return columns < MIN_COLUMNS ? MIN_COLUMNS : columns > MAX_COLUMNS ? MAX_COLUMNS : columns;
 }
 
 static int take_options(const struct timeline_options *options, struct model_options *ret_model, struct error *err)
@@ -139,7 +114,7 @@ int timeline_run(const struct timeline_options *options, struct error *err)
 		.counts = &counts,
 		.cut = reader.cut,
 		.columns = wanted_columns(),
-		.unicode = wants_unicode(),
+		.unicode = terminal_is_unicode(),
 		.colour = wants_colour(),
 	};
 	if (draw(options, &drawing, err) != 0)

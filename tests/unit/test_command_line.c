@@ -60,6 +60,20 @@ static void test_accepted(void **state)
 		{ "help", COMMAND_HELP, NULL },
 		{ "help sweep", COMMAND_HELP, NULL },
 		{ "--version", COMMAND_VERSION, NULL },
+		{ "list_workers", COMMAND_ACTION, NULL },
+		{ "list-workers --json", COMMAND_ACTION, NULL },
+		{ "--config cpi.json list_workers", COMMAND_ACTION, "cpi.json" },
+		{ "--config list_workers list_workers", COMMAND_ACTION, "list_workers" },
+		{ "./list_workers", COMMAND_SERVE, "./list_workers" },
+		{ "get_worker --worker-id cpi.json --config c.json", COMMAND_ACTION, "c.json" },
+		{ "call info", COMMAND_CALL, NULL },
+		{ "call --config cpi.json info", COMMAND_CALL, "cpi.json" },
+		{ "list_workers --help", COMMAND_HELP, NULL },
+		{ "get_worker --worker-id --help", COMMAND_HELP, NULL },
+		{ "list_workers --version", COMMAND_VERSION, NULL },
+		{ "help list_workers", COMMAND_HELP, NULL },
+		{ "complete --config", COMMAND_COMPLETE, NULL },
+		{ "no/such/file", COMMAND_SERVE, "no/such/file" },
 		{ "version", COMMAND_VERSION, NULL },
 	};
 
@@ -105,6 +119,17 @@ static void test_refused(void **state)
 		{ "sweep --tag a=b", "--tag does not go" },
 		{ "sweep a.json --by-tag", "go together" },
 		{ "sweep a.json --director x", "go together" },
+		{ "list_worker", "no command or file list_worker; did you mean list_workers?" },
+		{ "get_wroker --worker-id x", "did you mean get_worker?" },
+		{ "swep a.json", "did you mean sweep?" },
+		{ "help list_worker", "no command list_worker; did you mean list_workers?" },
+		{ "nothing-like-it", "no command or file nothing-like-it" },
+		{ "check --jsno", "no option --jsno; did you mean --json?" },
+		{ "check --region x", "--region does not go" },
+		{ "call", "needs a METHOD" },
+		{ "call info --json", "--json does not go" },
+		{ "list_workers --region", "--region needs a value" },
+		{ "list_workers --config=", "--config needs a value" },
 	};
 
 	(void)state;
@@ -168,6 +193,124 @@ static void test_upload_image(void **state)
 	assert_null(got.upload.size);
 }
 
+static void test_action(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "--region r1 set-worker-metadata --worker_id=i-1 --key k --value -v --profile p --tail --json extra";
+	const char *const options[] = { "--worker_id=i-1", "--key", "--value", "--tail" };
+	const char *const values[] = { "i-1", "k", "-v", NULL };
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_string_equal(got.action->name, "set_worker_metadata");
+	assert_string_equal(got.region, "r1");
+	assert_string_equal(got.profile, "p");
+	assert_true(got.json);
+	assert_int_equal(got.n_parameters, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(got.parameters[i].option, options[i]);
+		assert_int_equal(got.parameters[i].option_len, strcspn(options[i], "="));
+		if (values[i] == NULL)
+			assert_null(got.parameters[i].value);
+		else
+			assert_string_equal(got.parameters[i].value, values[i]);
+	}
+	assert_int_equal(got.n_arguments, 1);
+	assert_string_equal(got.arguments[0], "extra");
+}
+
+static void test_too_many_parameters(void **state)
+{
+	char program[] = "cpi", action[] = "list_workers", option[] = "--x=y";
+	char *words[COMMAND_MAX_PARAMETERS + 3] = { program, action };
+	struct command_line got;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 2; i < COMMAND_MAX_PARAMETERS + 3; i++)
+		words[i] = option;
+	assert_int_equal(command_line_parse(COMMAND_MAX_PARAMETERS + 2, words, &got, &err), 0);
+	assert_int_equal(got.n_parameters, COMMAND_MAX_PARAMETERS);
+	assert_int_equal(command_line_parse(COMMAND_MAX_PARAMETERS + 3, words, &got, &err), -1);
+	assert_non_null(strstr(err.message, "one option too many"));
+}
+
+static void test_call(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "call attach_disk --api-version 2 i-1 --region=r --profile p -- -2";
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_string_equal(got.method, "attach_disk");
+	assert_string_equal(got.api_version, "2");
+	assert_string_equal(got.region, "r");
+	assert_string_equal(got.profile, "p");
+	assert_int_equal(got.n_arguments, 2);
+	assert_string_equal(got.arguments[0], "i-1");
+	assert_string_equal(got.arguments[1], "-2");
+}
+
+struct topic {
+	const char *line;
+	enum command topic;
+	const char *action;
+};
+
+static void test_topics(void **state)
+{
+	static const struct topic table[] = {
+		{ "help", COMMAND_SERVE, NULL },
+		{ "--help", COMMAND_SERVE, NULL },
+		{ "cpi.json --help", COMMAND_SERVE, NULL },
+		{ "help call", COMMAND_CALL, NULL },
+		{ "call x --help", COMMAND_CALL, NULL },
+		{ "help get-worker", COMMAND_ACTION, "get_worker" },
+		{ "get_worker -h", COMMAND_ACTION, "get_worker" },
+		{ "--help get_worker", COMMAND_ACTION, "get_worker" },
+		{ "version --help", COMMAND_SERVE, NULL },
+		{ "check --help", COMMAND_CHECK, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct command_line got;
+		struct error err;
+		char line[128];
+		snprintf(line, sizeof(line), "%s", table[i].line);
+		assert_int_equal(parse(line, &got, &err), 0);
+		assert_int_equal(got.command, COMMAND_HELP);
+		assert_int_equal(got.topic, table[i].topic);
+		assert_string_equal(got.action == NULL ? "" : got.action->name, table[i].action == NULL ? "" : table[i].action);
+	}
+}
+
+static void test_same(void **state)
+{
+	(void)state;
+	assert_true(command_line_same("get_worker", "get-worker", 10));
+	assert_true(command_line_same("--worker-id", "--worker_id=x", 11));
+	assert_false(command_line_same("get_worker", "get_worke", 9));
+	assert_false(command_line_same("get_worke", "get_worker", 10));
+	assert_false(command_line_same("get_worker", "getxworker", 10));
+	assert_true(command_line_same("", "", 0));
+}
+
+static void test_completion_words(void **state)
+{
+	struct command_line got;
+	struct error err;
+	char line[] = "complete check --nonsense -- --help";
+
+	(void)state;
+	assert_int_equal(parse(line, &got, &err), 0);
+	assert_int_equal(got.command, COMMAND_COMPLETE);
+	assert_int_equal(got.n_arguments, 4);
+	assert_string_equal(got.arguments[1], "--nonsense");
+}
+
 static void test_timeline(void **state)
 {
 	struct command_line got;
@@ -195,6 +338,8 @@ static void test_help_names_the_commands(void **state)
 	assert_non_null(strstr(command_line_help(), "cpi check"));
 	assert_non_null(strstr(command_line_help(), "cpi sweep"));
 	assert_non_null(strstr(command_line_help(), "cpi timeline"));
+	assert_non_null(strstr(command_line_help(), "cpi ACTION"));
+	assert_non_null(strstr(command_line_help(), "cpi call"));
 	assert_non_null(strstr(command_line_help(), "standard input"));
 }
 
@@ -204,6 +349,12 @@ int main(void)
 		cmocka_unit_test(test_accepted),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_action),
+		cmocka_unit_test(test_too_many_parameters),
+		cmocka_unit_test(test_call),
+		cmocka_unit_test(test_topics),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_completion_words),
 		cmocka_unit_test(test_timeline),
 		cmocka_unit_test(test_upload_image),
 		cmocka_unit_test(test_help_names_the_commands),
