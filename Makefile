@@ -5,6 +5,7 @@
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 SANITIZE ?=
 COVERAGE ?=
@@ -44,7 +45,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 WERROR ?= -Werror
 OPT ?= -O2
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCPI_VERSION='"$(VERSION)"' $(call pkg_cflags,$(PACKAGES))
-CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIE -fstack-protector-strong -fno-common \
+CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIC -fvisibility=hidden -fstack-protector-strong -fno-common \
 	-ffunction-sections -fdata-sections
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections
 ifeq ($(SANITIZE),)
@@ -90,7 +91,7 @@ endif
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
 	install clean
-all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)
+all: $(BUILD)/cpi $(BUILD)/onhost $(BUILD)/libcpi_aws.so ## build both programs and the library (the default)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +103,19 @@ $(BUILD)/cpi: $(BUILD)/obj/cpi/main.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 
 $(BUILD)/onhost: $(BUILD)/obj/onhost/main.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
+
+# The number is the interface's: it changes when a program that was built against the library would not work any more.
+LIBRARY := libcpi_aws.so.0
+LIBRARY_MAP := packaging/libcpi_aws.map
+LIBRARY_LDFLAGS = $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,$(LIBRARY) -Wl,--version-script=$(LIBRARY_MAP)
+# a sanitizer's functions are in the program that loads it
+ifeq ($(SANITIZE),)
+LIBRARY_LDFLAGS += -Wl,-z,defs
+endif
+$(BUILD)/$(LIBRARY): $(BUILD)/obj/cpi/library.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a $(LIBRARY_MAP)
+	$(call quiet,LD)$(CC) $(LIBRARY_LDFLAGS) -o $@ $(filter-out $(LIBRARY_MAP),$^) $(CPI_LIBS)
+$(BUILD)/libcpi_aws.so: $(BUILD)/$(LIBRARY)
+	$(call quiet,LINK)ln -sf $(LIBRARY) $@
 
 $(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
 $(BUILD)/libcpi.a: $(call objects,$(CPI_SRC))
@@ -280,11 +294,18 @@ fuzz-run: $(FUZZERS)
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=build/fuzz-corpus/$$name- build/fuzz-corpus/$$name tests/fuzz/corpus/$$name; done
 
-install: all ## install programs and man pages below $(DESTDIR)$(PREFIX)
+install: all ## install programs, library and man pages below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
 	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
 	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
 	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
+	install -D -m 644 $(BUILD)/$(LIBRARY) $(DESTDIR)$(LIBDIR)/$(LIBRARY)
+	ln -sf $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcpi_aws.so
+	install -D -m 644 cpi/cpi_aws.h $(DESTDIR)$(PREFIX)/include/cpi_aws.h
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' packaging/cpi_aws.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true
