@@ -154,6 +154,12 @@ $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/to
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
 
+# loads the library as a host does
+LIBRARY_DRIVER := $(BUILD)/tests/library_driver
+$(LIBRARY_DRIVER): $(BUILD)/obj/tests/tools/library_driver.o
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^
+
 # over onhost's parts: what the bench compares it with; what an image that took its reader over would try
 ONHOST_TOOLS := $(BUILD)/tests/inflate_alone $(BUILD)/tests/sandbox_probe
 $(ONHOST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
@@ -217,7 +223,7 @@ TESTS ?= tests/integration
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
-integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
 

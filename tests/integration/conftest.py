@@ -83,12 +83,12 @@ class Lab:
         self.endpoint = self.env["AWS_ENDPOINT_URL"]
         self.ec2 = self.client("ec2")
 
-    def client(self, service, access_key_id=None, secret=None, token=None):
+    def client(self, service, access_key_id=None, secret=None, token=None, region=None):
         """A boto3 client; without keys, with the lab's own. It does not retry, so that faults are seen."""
         import boto3
         from botocore.config import Config
         return boto3.client(
-            service, region_name=self.env["AWS_REGION"], endpoint_url=self.endpoint,
+            service, region_name=region or self.env["AWS_REGION"], endpoint_url=self.endpoint,
             aws_access_key_id=access_key_id or self.env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=secret or self.env["AWS_SECRET_ACCESS_KEY"], aws_session_token=token,
             config=Config(retries={"total_max_attempts": 1}, read_timeout=30, connect_timeout=5))
