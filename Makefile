@@ -235,9 +235,12 @@ test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 	$(AGAIN) lint sanitize clang valgrind
 	$(AGAIN) fuzz FUZZ_SECONDS=600
 
+# what there is of threads: unit tests, and the library in a host that has many
+THREAD_TESTS := tests/integration/test_library_host.py
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
 	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
 	$(AGAIN) SANITIZE=thread unit
+	$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
 
 # gcc's builds run all tests in `check` and `sanitize`; compilers and sanitizers differ in the system calls that they make
 SANDBOX_TESTS := tests/integration/test_sandbox.py tests/integration/test_images.py

@@ -13,6 +13,26 @@ from library_kit import BUILD, sanitized
 EXAMPLES = os.path.join(ROOT, "packaging", "examples")
 FUNCTIONS = ("version name provider_type default_settings list_actions action_definition execute free").split()
 
+# uses all of it
+HOST = """#include <cpi_aws.h>
+#include <string.h>
+int main(void)
+{
+	char *texts[4];
+	int i, missing = 0;
+	texts[0] = cpi_aws_default_settings();
+	texts[1] = cpi_aws_list_actions();
+	texts[2] = cpi_aws_action_definition("list_workers");
+	texts[3] = cpi_aws_execute(NULL, "no action", NULL);
+	for (i = 0; i < 4; i++) {
+		missing += texts[i] == NULL;
+		cpi_aws_free(texts[i]);
+	}
+	return missing + strcmp(cpi_aws_version(), CPI_AWS_VERSION) + strcmp(cpi_aws_name(), "ec2") +
+	       strcmp(cpi_aws_provider_type(), "cloud");
+}
+"""
+
 
 def output(*command, **more):
     """What a command that succeeds prints."""
@@ -68,9 +88,8 @@ def test_needs(tree):
 def test_header(tree, tmp_path, compiler):
     """It stands alone, in C and in C++, and what it declares can be linked."""
     source = tmp_path / ("host.cc" if compiler[0] == "g++" else "host.c")
-    calls = "\n".join(f"\tn += (void *)&cpi_aws_{name} != 0;" for name in FUNCTIONS)
-    source.write_text(f"#include <cpi_aws.h>\nint main(void)\n{{\n\tint n = 0;\n{calls}\n\treturn n == {len(FUNCTIONS)} ? 0 : 1;\n}}\n")
-    pedantic = ["-Wall", "-Wextra", "-Werror"] + (["-pedantic"] if compiler[0] == "g++" else [])
+    source.write_text(HOST)
+    pedantic = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
     output(*compiler, *pedantic, "-o", str(tmp_path / "host"), str(source), *pkg_config(tree, "--cflags", "--libs"),
            "-Wl,--allow-shlib-undefined")
     output(str(tmp_path / "host"), env=sanitized({"LD_LIBRARY_PATH": f"{tree}/usr/lib/lab"}))
