@@ -9,8 +9,8 @@ from test_create_stemcell import journals, state_env
 
 REGIONS = ("us-east-1", "us-west-2")
 SANITIZED = "sanitize" in SO
-# a build for coverage writes its counts each time that it is unloaded
-TIMES = 100 if "coverage" in SO else 1000
+# a build for coverage writes its counts each time that it is unloaded; sanitizers take their time
+TIMES = 100 if "coverage" in SO or SANITIZED else 1000
 
 
 def settings_of(lab, **aws):
