@@ -5,6 +5,7 @@
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 SANITIZE ?=
 COVERAGE ?=
@@ -44,7 +45,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 WERROR ?= -Werror
 OPT ?= -O2
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCPI_VERSION='"$(VERSION)"' $(call pkg_cflags,$(PACKAGES))
-CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIE -fstack-protector-strong -fno-common \
+CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIC -fvisibility=hidden -fstack-protector-strong -fno-common \
 	-ffunction-sections -fdata-sections
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections
 ifeq ($(SANITIZE),)
@@ -90,7 +91,7 @@ endif
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
 	man install clean
-all: $(BUILD)/cpi $(BUILD)/onhost ## build both programs (the default)
+all: $(BUILD)/cpi $(BUILD)/onhost $(BUILD)/libcpi_aws.so ## build both programs and the library (the default)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +103,19 @@ $(BUILD)/cpi: $(BUILD)/obj/cpi/main.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 
 $(BUILD)/onhost: $(BUILD)/obj/onhost/main.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(ONHOST_LIBS)
+
+# The number is the interface's: it changes when a program that was built against the library would not work any more.
+LIBRARY := libcpi_aws.so.0
+LIBRARY_MAP := packaging/libcpi_aws.map
+LIBRARY_LDFLAGS = $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,$(LIBRARY) -Wl,--version-script=$(LIBRARY_MAP)
+# a sanitizer's functions are in the program that loads it
+ifeq ($(SANITIZE),)
+LIBRARY_LDFLAGS += -Wl,-z,defs
+endif
+$(BUILD)/$(LIBRARY): $(BUILD)/obj/cpi/library.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a $(LIBRARY_MAP)
+	$(call quiet,LD)$(CC) $(LIBRARY_LDFLAGS) -o $@ $(filter-out $(LIBRARY_MAP),$^) $(CPI_LIBS)
+$(BUILD)/libcpi_aws.so: $(BUILD)/$(LIBRARY)
+	$(call quiet,LINK)ln -sf $(LIBRARY) $@
 
 $(BUILD)/libcommon.a: $(call objects,$(COMMON_SRC))
 $(BUILD)/libcpi.a: $(call objects,$(CPI_SRC))
@@ -140,6 +154,12 @@ DRIVERS := $(BUILD)/tests/sign_driver $(BUILD)/tests/aws_driver $(BUILD)/tests/s
 $(DRIVERS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/obj/tests/tools/lines.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^ $(CPI_LIBS)
+
+# loads the library as a host does
+LIBRARY_DRIVER := $(BUILD)/tests/library_driver
+$(LIBRARY_DRIVER): $(BUILD)/obj/tests/tools/library_driver.o
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^
 
 # over onhost's parts: what the bench compares it with; what an image that took its reader over would try
 ONHOST_TOOLS := $(BUILD)/tests/inflate_alone $(BUILD)/tests/sandbox_probe
@@ -204,7 +224,7 @@ TESTS ?= tests/integration
 MARKS ?= not long
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
-integration: all $(VENV)/done $(DRIVERS) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
 
@@ -216,9 +236,12 @@ test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 	$(AGAIN) lint sanitize clang valgrind
 	$(AGAIN) fuzz FUZZ_SECONDS=600
 
+# what there is of threads: unit tests, and the library in a host that has many
+THREAD_TESTS := tests/integration/test_library_host.py
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
 	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
 	$(AGAIN) SANITIZE=thread unit
+	$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
 
 # gcc's builds run all tests in `check` and `sanitize`; compilers and sanitizers differ in the system calls that they make
 SANDBOX_TESTS := tests/integration/test_sandbox.py tests/integration/test_images.py
@@ -284,7 +307,7 @@ fuzz-run: $(FUZZERS)
 man: $(BUILD)/tests/actions_driver ## write the man page of the worker actions anew, after a change of their table
 	$< | $(PYTHON) tests/tools/actions_page.py > packaging/man/cpi-actions.7
 
-install: all ## install programs, man pages and completions below $(DESTDIR)$(PREFIX)
+install: all ## install programs, library, man pages and completions below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
 	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
 	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
@@ -292,6 +315,13 @@ install: all ## install programs, man pages and completions below $(DESTDIR)$(PR
 	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
 	install -D -m 644 packaging/completions/cpi.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpi
 	install -D -m 644 packaging/completions/_cpi $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_cpi
+	install -D -m 644 $(BUILD)/$(LIBRARY) $(DESTDIR)$(LIBDIR)/$(LIBRARY)
+	ln -sf $(LIBRARY) $(DESTDIR)$(LIBDIR)/libcpi_aws.so
+	install -D -m 644 cpi/cpi_aws.h $(DESTDIR)$(PREFIX)/include/cpi_aws.h
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' packaging/cpi_aws.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true

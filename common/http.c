@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
@@ -35,6 +37,7 @@ struct line {
 struct client {
 	pthread_mutex_t lock; /* over what follows */
 	struct line *idle; /* the last used first */
+	bool waits_for_look_ups;
 	bool folder_looked_at;
 	const char *folder; /* libcurl's own, where it makes the system's file of certificates superfluous; else NULL */
 };
@@ -44,6 +47,7 @@ struct exchange {
 	const struct http_request *request;
 	const struct cancel *cancel;
 	struct arena *arena;
+	bool waits_for_look_ups;
 	const char *trust_folder; /* instead of the system's file; NULL: as libcurl is made */
 	char origin[ORIGIN_SIZE];
 	size_t sent;
@@ -216,7 +220,20 @@ static void set_tls(CURL *easy, const char *ca_file, const char *trust_folder)
 	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 }
 
-static void set_limits(CURL *easy)
+/* No program that somebody else starts in this process meanwhile shall hold the connection. */
+static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	int kind = address->socktype;
+
+	(void)self;
+	(void)purpose;
+#ifdef SOCK_CLOEXEC
+	kind |= SOCK_CLOEXEC;
+#endif
+	return socket(address->family, kind, address->protocol);
+}
+
+static void set_limits(CURL *easy, bool waits_for_look_ups)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -225,8 +242,11 @@ static void set_limits(CURL *easy)
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* a look-up of a name that hangs is left behind rather than waited for */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, waits_for_look_ups ? 0L : 1L);
+#else
+	(void)waits_for_look_ups;
 #endif
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -241,7 +261,7 @@ static void set_options(CURL *easy, struct exchange *exchange, struct curl_slist
 	int64_t whole_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS;
 
 	curl_easy_reset(easy);
-	set_limits(easy);
+	set_limits(easy, exchange->waits_for_look_ups);
 	set_tls(easy, request->ca_file, exchange->trust_folder);
 	set_method(easy, exchange);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
@@ -425,10 +445,23 @@ static int set_origin(struct exchange *exchange, struct error *err)
 	return 0;
 }
 
+/* How many transports are open in this process, and what for: libcurl's set-up is the process's, and no state of ours. */
+struct use {
+	atomic_uint open;
+	atomic_bool curl_is_up;
+};
+
+static struct use *use(void)
+{
+	static struct use of_process;
+
+	return &of_process;
+}
+
 static void init_curl(void)
 {
 	/* a failure shows when the first handle cannot be made */
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	use()->curl_is_up = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 /* curl and the TLS library take milliseconds to wake up: a call that speaks to nobody does not pay for it. */
@@ -523,6 +556,7 @@ static int perform(void *self, const struct http_request *request, const struct 
 	wake_up();
 	if (set_origin(&exchange, err) != 0 || make_headers(request, &headers, err) != 0)
 		return -1;
+	exchange.waits_for_look_ups = client->waits_for_look_ups;
 	exchange.trust_folder = trust_folder(client, request);
 	struct line *line = take_line(client, exchange.origin);
 	if (line == NULL)
@@ -544,6 +578,7 @@ static void close_client(void *self)
 	}
 	pthread_mutex_destroy(&client->lock);
 	free(client);
+	use()->open--;
 }
 
 int http_open(struct http_transport *ret_transport, struct error *err)
@@ -557,7 +592,21 @@ int http_open(struct http_transport *ret_transport, struct error *err)
 		return error_nomem(err);
 	}
 	*ret_transport = (struct http_transport){ .perform = perform, .close = close_client, .self = client };
+	use()->open++;
 	return 0;
+}
+
+void http_wait_for_look_ups(struct http_transport *transport)
+{
+	struct client *client = transport->self;
+
+	client->waits_for_look_ups = true;
+}
+
+void http_forget(void)
+{
+	if (use()->open == 0 && atomic_exchange(&use()->curl_is_up, false))
+		curl_global_cleanup();
 }
 
 void http_close(struct http_transport *transport)

@@ -55,6 +55,12 @@ struct http_transport {
  * before the first exchange. http_close frees it, when no exchange runs any more. */
 int http_open(struct http_transport *ret_transport, struct error *err);
 void http_close(struct http_transport *transport);
+/* For a library's sake, of one that http_open has made: an exchange that ends while a name is still being looked up waits for
+ * that, however long it takes, so that no thread of libcurl's is left behind. */
+void http_wait_for_look_ups(struct http_transport *transport);
+/* Gives back what the first exchange of the process has set up in libcurl. Nothing is done while a transport is open, as in a process
+ * that ends in the middle of an exchange. The next exchange of all sets it up again as well as libcurl can. */
+void http_forget(void);
 /* The value of the first header of that name (case does not matter), NULL when there is none. */
 const char *http_header_value(const struct http_response *response, const char *name);
 

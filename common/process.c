@@ -56,7 +56,13 @@ static int pipe_open(struct pipe *pipe_ends, struct error *err)
 {
 	int fds[2];
 
-	if (pipe(fds) != 0)
+#ifdef __linux__
+	/* at once: another thread may be starting a program */
+	int failed = pipe2(fds, O_CLOEXEC);
+#else
+	int failed = pipe(fds);
+#endif
+	if (failed != 0)
 		return error_errno(err, ERROR_IO, errno, "cannot make a pipe");
 	pipe_ends->read_fd = fds[0];
 	pipe_ends->write_fd = fds[1];

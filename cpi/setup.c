@@ -50,6 +50,15 @@ int setup_http(struct setup *setup, struct error *err)
 	return 0;
 }
 
+static const char *profile_source(const struct setup *setup)
+{
+	const struct setup_choice *choice = &setup->choice;
+
+	if (choice->profile == NULL)
+		return "AWS_PROFILE or AWS_DEFAULT_PROFILE";
+	return choice->profile_source != NULL ? choice->profile_source : "--profile";
+}
+
 /* A profile that somebody named and that is not there: what it would have said is missed here first. */
 static int require_profile(const struct setup *setup, struct error *err)
 {
@@ -60,7 +69,7 @@ static int require_profile(const struct setup *setup, struct error *err)
 	return error_set(err, ERROR_CONFIG,
 			 "the AWS profile %s, which %s names, is neither in %s nor in %s: add it there, or name another",
 			 profiles->active,
-			 setup->choice.profile != NULL ? "--profile" : "AWS_PROFILE or AWS_DEFAULT_PROFILE", profiles->config_path == NULL ? "~/.aws/config" : profiles->config_path,
+			 profile_source(setup), profiles->config_path == NULL ? "~/.aws/config" : profiles->config_path,
 			 profiles->credentials_path == NULL ? "~/.aws/credentials" : profiles->credentials_path);
 }
 

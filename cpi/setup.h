@@ -19,6 +19,7 @@ struct setup_choice {
 	const struct json *root;    /* the configuration itself, where it is in no file */
 	const char *region;         /* a parameter's */
 	const char *profile;        /* a person's: credentials are this profile's, whatever configuration and environment hold */
+	const char *profile_source; /* what names it, for messages; NULL: "--profile" */
 	const char *default_region; /* where neither configuration nor environment nor profile has one; then the instance metadata
 				     * are not asked for it */
 };
