@@ -71,13 +71,7 @@ static void write_failure(const struct error *failure)
 	struct error err;
 
 	json_writer_init(&writer, &out);
-	json_begin_object(&writer);
-	json_member_boolean(&writer, "success", false);
-	json_key(&writer, "error");
-	json_begin_object(&writer);
-	response_action_error_members(failure, &writer);
-	json_end_object(&writer);
-	json_end_object(&writer);
+	response_action_failure(failure, &writer);
 	buf_char(&out, '\n');
 	/* the exit status and standard error say it as well */
 	if (buf_check(&out, OUTPUT, &err) == 0)

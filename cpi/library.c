@@ -168,13 +168,7 @@ static char *failure_text(const struct error *failure)
 	struct json_writer writer;
 
 	json_writer_init(&writer, &text);
-	json_begin_object(&writer);
-	json_member_boolean(&writer, "success", false);
-	json_key(&writer, "error");
-	json_begin_object(&writer);
-	response_action_error_members(failure, &writer);
-	json_end_object(&writer);
-	json_end_object(&writer);
+	response_action_failure(failure, &writer);
 	return hand_over(&text);
 }
 

@@ -80,12 +80,12 @@ static void write_members(const struct error *failure, bool ok_to_retry, struct 
 	json_member_boolean(writer, "ok_to_retry", ok_to_retry);
 }
 
-void response_error_members(const struct error *failure, struct json_writer *writer)
+static void write_error(const struct error *failure, struct json_writer *writer)
 {
 	write_members(failure, response_ok_to_retry(failure), writer);
 }
 
-void response_action_error_members(const struct error *failure, struct json_writer *writer)
+static void write_action_error(const struct error *failure, struct json_writer *writer)
 {
 	write_members(failure, failure->retryable, writer);
 	if (failure->aws_code[0] == '\0')
@@ -96,6 +96,17 @@ void response_action_error_members(const struct error *failure, struct json_writ
 	json_member_string(writer, "message", failure->aws_message);
 	json_member_string(writer, "request_id", failure->aws_request_id);
 	json_member_string(writer, "action", failure->aws_action);
+	json_end_object(writer);
+}
+
+void response_action_failure(const struct error *failure, struct json_writer *writer)
+{
+	json_begin_object(writer);
+	json_member_boolean(writer, "success", false);
+	json_key(writer, "error");
+	json_begin_object(writer);
+	write_action_error(failure, writer);
+	json_end_object(writer);
 	json_end_object(writer);
 }
 
@@ -112,9 +123,9 @@ const char *response_error(const struct error *failure, bool of_action, struct b
 	json_key(&writer, "error");
 	json_begin_object(&writer);
 	if (of_action)
-		response_action_error_members(failure, &writer);
+		write_action_error(failure, &writer);
 	else
-		response_error_members(failure, &writer);
+		write_error(failure, &writer);
 	json_end_object(&writer);
 	json_member_string(&writer, "log", "");
 	json_end_object(&writer);

@@ -18,13 +18,12 @@ bool response_ok_to_retry(const struct error *err);
 
 /* result is the JSON text of one value. Appended to out, with a line break. ERROR_TOO_BIG over out's maximum. */
 int response_result(const char *result, size_t len, struct buf *out, struct error *err);
-/* The members of an error's object that has been begun: type, message, ok_to_retry. */
-void response_error_members(const struct error *failure, struct json_writer *writer);
-/* Of an action: ok_to_retry says whether the same call may succeed later, and of a refusal by AWS follows
- * "aws": {"code", "message", "request_id", "action"}. */
-void response_action_error_members(const struct error *failure, struct json_writer *writer);
-/* of_action: the members are those of the latter. Never fails: where memory runs out, out refers to nothing and the text that is returned says so. Otherwise the text
- * is out's, owned by out. failure's message has been redacted by the caller. */
+/* of_action: ok_to_retry says whether the same call may succeed later, and of a refusal by AWS the error has
+ * "aws": {"code", "message", "request_id", "action"}. Never fails: where memory runs out, out refers to nothing and the
+ * text that is returned says so. Otherwise the text is out's, owned by out. failure's texts have been redacted by the
+ * caller, here and below. */
 const char *response_error(const struct error *failure, bool of_action, struct buf *out);
+/* {"success": false, "error": {…}}, the error as an action's: what it answers where there is no Director. */
+void response_action_failure(const struct error *failure, struct json_writer *writer);
 
 #endif
