@@ -198,18 +198,25 @@ static bool same_text(const char *what, const char *before, const char *after)
 	return strcmp(before, after) == 0;
 }
 
-static void *nothing(void *unused)
+static void *tell_task(void *ret_task)
 {
-	return unused;
+	*(pid_t *)ret_task = gettid();
+	return NULL;
 }
 
-/* ThreadSanitizer has a thread of its own from the first one of ours on. */
+/* ThreadSanitizer has a thread of its own from the first one of ours on. That one is on show a moment longer than it lives. */
 static void make_a_thread(void)
 {
 	pthread_t thread;
+	pid_t task;
+	char path[64];
 
-	if (pthread_create(&thread, NULL, nothing, NULL) == 0)
-		pthread_join(thread, NULL);
+	if (pthread_create(&thread, NULL, tell_task, &task) != 0)
+		return;
+	pthread_join(thread, NULL);
+	snprintf(path, sizeof(path), "/proc/self/task/%ld", (long)task);
+	while (access(path, F_OK) == 0)
+		usleep(10000);
 }
 
 /* A thread that was waited for is on show a moment longer. */
@@ -238,7 +245,6 @@ static int run_host(char **arguments)
 	load(arguments[0], &library);
 	worker.library = &library;
 	make_a_thread();
-	usleep(100000);
 	look_at_host(&before);
 	bool fine = work_once(&worker);
 	look_when_settled(&before, &after);
