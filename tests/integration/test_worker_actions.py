@@ -581,28 +581,28 @@ def test_which_region(lab, tmp_path, said, region):
 COUNT = 1500
 
 
-def test_long_lists(fresh_lab, tmp_path):
-    """1,500 instances and their volumes, over EC2's pages and over smaller ones: all there, each once."""
+@pytest.mark.parametrize("size", [pytest.param(None, marks=pytest.mark.long), 250])
+def test_long_lists(fresh_lab, tmp_path, size):
+    """1,500 instances and their volumes, over EC2's pages (the lab needs long for such) or smaller ones: all there, each once."""
     lab = fresh_lab(devices="plain")
     made = {i["InstanceId"] for _ in range(COUNT // 100) for i in lab.ec2.run_instances(
         ImageId=lab.light_ami, InstanceType="m5.large", MinCount=100, MaxCount=100)["Instances"]}
     assert len(made) == COUNT
     patient = config_with(lab)
-    patient["cloud"]["properties"]["debug"]["cpi"]["time_scale"] = 1  # such a page takes the lab seconds
-    for size in (None, 400):
-        if size:
-            lab.options(page_size=size)
-        for name, member, api_action, most in (("list_workers", "workers", "DescribeInstances", 1000),
-                                               ("get_volumes", "volumes", "DescribeVolumes", 500)):
-            lab.forget_calls()
-            found = created(run_cpi(lab, action(name), patient, state_env(tmp_path), timeout=300))[member]
-            ids = [each["id"] for each in found]
-            assert len(ids) == len(set(ids)) == COUNT + 1  # and the builder
-            if name == "list_workers":
-                assert set(ids) == made | {lab.builder}
-            else:
-                assert {each["attached_to"] for each in found} == made | {lab.builder}
-            assert len(lab.calls(api_action)) == -(-(COUNT + 1) // (size or most))  # pages, rounded up
+    patient["cloud"]["properties"]["debug"]["cpi"]["time_scale"] = 1
+    if size:
+        lab.options(page_size=size)
+    for name, member, api_action, most in (("list_workers", "workers", "DescribeInstances", 1000),
+                                           ("get_volumes", "volumes", "DescribeVolumes", 500)):
+        lab.forget_calls()
+        found = created(run_cpi(lab, action(name), patient, state_env(tmp_path), timeout=300))[member]
+        ids = [each["id"] for each in found]
+        assert len(ids) == len(set(ids)) == COUNT + 1  # and the builder
+        if name == "list_workers":
+            assert set(ids) == made | {lab.builder}
+        else:
+            assert {each["attached_to"] for each in found} == made | {lab.builder}
+        assert len(lab.calls(api_action)) == -(-(COUNT + 1) // (size or most))  # pages, rounded up
 
 
 # --- the log ---
