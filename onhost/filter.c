@@ -243,7 +243,7 @@ int filter_enter(struct error *err)
 
 #if SANITIZED
 /* Looking for leaks takes ptrace: it is left to processes outside of the sandbox. */
-int __lsan_is_turned_off(void); /* NOLINT(bugprone-reserved-identifier): the sanitizer's name for it */
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void); /* NOLINT(bugprone-reserved-identifier): the sanitizer's name for it */
 int __lsan_is_turned_off(void)
 {
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
