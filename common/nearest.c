@@ -2,6 +2,7 @@
 /* The edit distance with neighbours that changed places (optimal string alignment), row by row. */
 #include "common/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Longer words are nobody's slip of the finger. */
@@ -49,4 +50,12 @@ void nearest_try(struct nearest *nearest, const char *name)
 		return;
 	nearest->name = name;
 	nearest->distance = distance;
+}
+
+const char *nearest_question(const struct nearest *nearest, const char *lead, char text[static NEAREST_QUESTION_SIZE])
+{
+	text[0] = '\0';
+	if (nearest->name != NULL)
+		snprintf(text, NEAREST_QUESTION_SIZE, "%s%s?", lead, nearest->name);
+	return text;
 }

@@ -21,4 +21,9 @@ struct nearest {
 /* Looks at one name, which is borrowed; of names equally near, the first stays. */
 void nearest_try(struct nearest *nearest, const char *name);
 
+#define NEAREST_QUESTION_SIZE 80
+
+/* lead (" Did you mean ", at most 40 bytes), the name and "?", in text, which is returned; empty where no name is near enough. */
+const char *nearest_question(const struct nearest *nearest, const char *lead, char text[static NEAREST_QUESTION_SIZE]);
+
 #endif

@@ -68,6 +68,7 @@ static int unknown(const struct worker_action *action, const struct command_para
 	CLEANUP_BUF struct buf expected = BUF_INIT(MAX_OPTIONS);
 	char names[WORKER_ACTION_MAX_PARAMETERS][ACTION_OPTION_SIZE];
 	char word[MAX_QUOTED + 1];
+	char question[NEAREST_QUESTION_SIZE];
 	struct nearest nearest = NEAREST_INIT(word);
 
 	snprintf(word, sizeof(word), "%.*s", (int)typed->option_len, typed->option);
@@ -77,9 +78,8 @@ static int unknown(const struct worker_action *action, const struct command_para
 	try_options(action, &nearest, names);
 	list_options(action, &expected);
 	snprintf(word, sizeof(word), "%.*s", (int)typed->option_len, typed->option);
-	return error_set(err, ERROR_INVALID, "%s has no option %s.%s%s%s It takes %s", action->name, word,
-			 nearest.name == NULL ? "" : " Did you mean ", nearest.name == NULL ? "" : nearest.name,
-			 nearest.name == NULL ? "" : "?", buf_text(&expected));
+	return error_set(err, ERROR_INVALID, "%s has no option %s.%s It takes %s", action->name, word,
+			 nearest_question(&nearest, " Did you mean ", question), buf_text(&expected));
 }
 
 static int missing(const struct worker_action *action, const struct worker_parameter *parameter, struct error *err)

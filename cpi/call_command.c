@@ -37,17 +37,14 @@ static const char *find_method(const char *typed)
 static int unknown_method(const char *typed, struct error *err)
 {
 	struct nearest nearest = NEAREST_INIT(typed);
-	size_t count;
-	const struct worker_action *actions = worker_actions(&count);
+	char question[NEAREST_QUESTION_SIZE];
 	const char *name;
 
 	for (size_t i = 0; (name = dispatch_method_name(i)) != NULL; i++)
 		nearest_try(&nearest, name);
-	for (size_t i = 0; i < count; i++)
-		nearest_try(&nearest, actions[i].name);
-	return error_set(err, ERROR_INVALID, "the CPI has no method %.*s%s%s%s", MAX_QUOTED, typed,
-			 nearest.name == NULL ? "" : "; did you mean ", nearest.name == NULL ? "" : nearest.name,
-			 nearest.name == NULL ? "" : "?");
+	worker_actions_try(&nearest);
+	return error_set(err, ERROR_INVALID, "the CPI has no method %.*s%s", MAX_QUOTED, typed,
+			 nearest_question(&nearest, "; did you mean ", question));
 }
 
 /* --- its arguments ------------------------------------------------------------------------------------------------ */

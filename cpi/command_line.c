@@ -158,16 +158,13 @@ enum command command_line_meaning(const char *word, const struct worker_action *
 static int unknown_word(const char *word, bool or_file, struct error *err)
 {
 	struct nearest nearest = NEAREST_INIT(word);
-	size_t count;
-	const struct worker_action *actions = worker_actions(&count);
+	char question[NEAREST_QUESTION_SIZE];
 
 	for (size_t i = 0; i < N_WORDS; i++)
 		nearest_try(&nearest, words[i].name);
-	for (size_t i = 0; i < count; i++)
-		nearest_try(&nearest, actions[i].name);
-	return error_set(err, ERROR_INVALID, "there is no command%s %.*s%s%s%s", or_file ? " or file" : "", MAX_QUOTED, word,
-			 nearest.name == NULL ? "" : "; did you mean ", nearest.name == NULL ? "" : nearest.name,
-			 nearest.name == NULL ? "" : "?");
+	worker_actions_try(&nearest);
+	return error_set(err, ERROR_INVALID, "there is no command%s %.*s%s", or_file ? " or file" : "", MAX_QUOTED, word,
+			 nearest_question(&nearest, "; did you mean ", question));
 }
 
 /* A slip of the finger, and no configuration: those are paths, and a Director waits for an answer about one that is missing. */
@@ -232,6 +229,7 @@ static int take_parameter(int argc, char **argv, int *at, struct command_line *l
 static int unknown_option(const char *argument, enum command command, struct error *err)
 {
 	char name[MAX_QUOTED + 1];
+	char question[NEAREST_QUESTION_SIZE];
 	struct nearest nearest = NEAREST_INIT(name);
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(argument, "="), argument);
@@ -239,9 +237,8 @@ static int unknown_option(const char *argument, enum command command, struct err
 		if (command_option_fits(&options[i], command))
 			nearest_try(&nearest, options[i].name);
 	}
-	return error_set(err, ERROR_INVALID, "there is no option %.*s%s%s%s", MAX_QUOTED, argument,
-			 nearest.name == NULL ? "" : "; did you mean ", nearest.name == NULL ? "" : nearest.name,
-			 nearest.name == NULL ? "" : "?");
+	return error_set(err, ERROR_INVALID, "there is no option %.*s%s", MAX_QUOTED, argument,
+			 nearest_question(&nearest, "; did you mean ", question));
 }
 
 /* Takes the option at argv[*at] and moves *at to the last word that belongs to it. */

@@ -171,8 +171,11 @@ static void offer_value(struct completion *completion)
 		offer(completion, "x86_64", "The default");
 		offer(completion, "arm64", "Graviton");
 	}
-	for (const char *version = "1\0" "2\0" "3\0"; *version != '\0' && strcmp(option, "--api-version") == 0; version += 2)
+	for (int i = 1; i <= CONFIG_API_VERSION_MAX && strcmp(option, "--api-version") == 0; i++) {
+		char version[16];
+		snprintf(version, sizeof(version), "%d", i);
 		offer(completion, version, "CPI API");
+	}
 }
 
 static void offer_positional(struct completion *completion)

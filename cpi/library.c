@@ -110,9 +110,8 @@ char *cpi_aws_action_definition(const char *action)
 static int find_action(const char *name, const struct worker_action **ret_action, struct error *err)
 {
 	const struct worker_action *found = name == NULL ? NULL : worker_action_find(name);
-	size_t count;
-	const struct worker_action *actions = worker_actions(&count);
 	struct nearest nearest = NEAREST_INIT(name);
+	char question[NEAREST_QUESTION_SIZE];
 
 	if (found != NULL) {
 		*ret_action = found;
@@ -120,11 +119,9 @@ static int find_action(const char *name, const struct worker_action **ret_action
 	}
 	if (name == NULL)
 		return error_set(err, ERROR_INVALID_CALL, "no action is named (NULL); cpi_aws_list_actions has all");
-	for (size_t i = 0; i < count; i++)
-		nearest_try(&nearest, actions[i].name);
-	return error_set(err, ERROR_NOT_IMPLEMENTED, "there is no action '%.*s'.%s%s%s cpi_aws_list_actions has all", MAX_QUOTED,
-			 name, nearest.name == NULL ? "" : " Did you mean ", nearest.name == NULL ? "" : nearest.name,
-			 nearest.name == NULL ? "" : "?");
+	worker_actions_try(&nearest);
+	return error_set(err, ERROR_NOT_IMPLEMENTED, "there is no action '%.*s'.%s cpi_aws_list_actions has all", MAX_QUOTED,
+			 name, nearest_question(&nearest, " Did you mean ", question));
 }
 
 /* A request's arguments: an array of one object, be it an empty one, so that it is always the action that is meant. */

@@ -39,6 +39,7 @@ static int check_names(const struct json *object, struct error *err)
 {
 	for (const struct json *member = object->child; member != NULL; member = member->next) {
 		struct nearest nearest = NEAREST_INIT(member->key);
+		char question[NEAREST_QUESTION_SIZE];
 		size_t i = 0;
 		while (i < N_NAMES && strcmp(member->key, names[i]) != 0)
 			i++;
@@ -47,9 +48,8 @@ static int check_names(const struct json *object, struct error *err)
 		for (i = 0; i < N_NAMES; i++)
 			nearest_try(&nearest, names[i]);
 		return error_set(err, ERROR_INVALID_CALL,
-				 "there is no setting %.*s.%s%s%s There are config, cloud, region and profile", MAX_QUOTED,
-				 member->key, nearest.name == NULL ? "" : " Did you mean ",
-				 nearest.name == NULL ? "" : nearest.name, nearest.name == NULL ? "" : "?");
+				 "there is no setting %.*s.%s There are config, cloud, region and profile", MAX_QUOTED,
+				 member->key, nearest_question(&nearest, " Did you mean ", question));
 	}
 	return 0;
 }

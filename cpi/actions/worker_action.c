@@ -135,6 +135,12 @@ const struct worker_action *worker_actions(size_t *ret_count)
 	return actions;
 }
 
+void worker_actions_try(struct nearest *nearest)
+{
+	for (size_t i = 0; i < N_ACTIONS; i++)
+		nearest_try(nearest, actions[i].name);
+}
+
 const struct worker_action *worker_action_find(const char *name)
 {
 	for (size_t i = 0; i < N_ACTIONS; i++) {

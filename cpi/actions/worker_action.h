@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/json_read.h"
 #include "common/json_write.h"
+#include "common/nearest.h"
 #include "cpi/methods/call.h"
 
 #define WORKER_ACTION_MAX_PARAMETERS 4
@@ -45,6 +46,8 @@ struct worker_action {
 
 /* All of them, in the order in which they are told. */
 const struct worker_action *worker_actions(size_t *ret_count);
+/* Their names for a "did you mean". */
+void worker_actions_try(struct nearest *nearest);
 /* NULL where there is none of that name. */
 const struct worker_action *worker_action_find(const char *name);
 /* The action that a request means; NULL: none, perhaps a method. delete_snapshot is both: with an object it is the action. */

@@ -30,13 +30,13 @@ static int unknown(const struct worker_action *action, const char *name, struct 
 {
 	CLEANUP_BUF struct buf expected = BUF_INIT(MAX_EXPECTED);
 	struct nearest nearest = NEAREST_INIT(name);
+	char question[NEAREST_QUESTION_SIZE];
 
 	for (const struct worker_parameter *parameter = action->parameters; parameter->name != NULL; parameter++)
 		nearest_try(&nearest, parameter->name);
 	list_parameters(action, &expected);
-	return error_set(err, ERROR_INVALID_CALL, WRONG "the parameter %.*s, which %s does not have.%s%s%s It takes %s", MAX_QUOTED,
-			 name, action->name, nearest.name == NULL ? "" : " Did you mean ",
-			 nearest.name == NULL ? "" : nearest.name, nearest.name == NULL ? "" : "?", buf_text(&expected));
+	return error_set(err, ERROR_INVALID_CALL, WRONG "the parameter %.*s, which %s does not have.%s It takes %s", MAX_QUOTED,
+			 name, action->name, nearest_question(&nearest, " Did you mean ", question), buf_text(&expected));
 }
 
 static int missing(const struct worker_action *action, const struct worker_parameter *parameter, struct error *err)

@@ -52,11 +52,24 @@ static void test_far(void **state)
 		assert_null(find(words[i]));
 }
 
+static void test_question(void **state)
+{
+	struct nearest near = NEAREST_INIT("writ"), far = NEAREST_INIT("frob");
+	char text[NEAREST_QUESTION_SIZE];
+
+	(void)state;
+	nearest_try(&near, "write");
+	nearest_try(&far, "write");
+	assert_string_equal(nearest_question(&near, "; did you mean ", text), "; did you mean write?");
+	assert_string_equal(nearest_question(&far, "; did you mean ", text), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_near),
 		cmocka_unit_test(test_far),
+		cmocka_unit_test(test_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
