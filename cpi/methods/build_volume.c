@@ -33,15 +33,9 @@ int build_volume_create(struct call *call, const struct build_volume_spec *spec,
 		.type = "gp3",
 		.encrypted = spec->encrypted,
 		.kms_key_id = spec->encrypted ? spec->kms_key_arn : NULL,
-		.client_token = made.step.token,
 	};
-	if (created_tags(call->arena, spec->tags, &made.step, &request.tags, err) != 0)
-		return -1;
-	if (volume_create(call->ec2, call->arena, &request, &volume, err) != 0) {
-		created_not(call->undo, &made.step, err);
+	if (created_volume(call, &made.step, spec->tags, &request, &volume, err) != 0)
 		return error_prefix(err, "cannot create the volume to build the stemcell on");
-	}
-	undo_created(call->undo, &made.step, volume.id);
 	made.id = volume.id;
 	made.encrypted = spec->encrypted || volume.encrypted;
 	log_info(call->runtime->log, "created volume %s (%" PRIu64 " GiB, gp3%s) in %s", made.id, made.size_gib,

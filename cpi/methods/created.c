@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tags of things that are created, and snapshots, which EC2 takes no client token for. */
+/* Tags of things that are created, volumes, and snapshots, which EC2 takes no client token for. */
 #include "cpi/methods/created.h"
 
 #include <string.h>
@@ -56,6 +56,20 @@ void created_not(struct undo *undo, const struct undo_step *step, const struct e
 {
 	if (err->not_done)
 		undo_forget(undo, step);
+}
+
+int created_volume(struct call *call, const struct undo_step *step, struct ec2_tags tags,
+		   struct volume_create_request *request, struct volume *ret_volume, struct error *err)
+{
+	request->client_token = step->token;
+	if (created_tags(call->arena, tags, step, &request->tags, err) != 0)
+		return -1;
+	if (volume_create(call->ec2, call->arena, request, ret_volume, err) != 0) {
+		created_not(call->undo, step, err);
+		return -1;
+	}
+	undo_created(call->undo, step, ret_volume->id);
+	return 0;
 }
 
 /* EC2 shows what it makes a moment late, so that an answer was lost and the snapshot made again: by now it shows both. */

@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/error.h"
 #include "cpi/ec2/client.h"
+#include "cpi/ec2/volumes.h"
 #include "cpi/methods/call.h"
 #include "cpi/methods/undo.h"
 
@@ -20,6 +21,10 @@ int created_merge(struct arena *arena, const struct ec2_tags *lists, size_t n_li
 /* The creating call failed with err: forgets the step where EC2 refused it, and keeps it where an answer was lost. */
 void created_not(struct undo *undo, const struct undo_step *step, const struct error *err);
 
+/* A volume for a step that has been intended: client token and tags of *request are set here, the latter to these and the step's
+ * own. Settles the step as far as EC2's answer allows. The volume is not waited for. */
+int created_volume(struct call *call, const struct undo_step *step, struct ec2_tags tags,
+		   struct volume_create_request *request, struct volume *ret_volume, struct error *err);
 /* A step of its own: a completed snapshot of a volume, one alone whatever happened on the way. The id is in the call's
  * arena. */
 int created_snapshot(struct call *call, const char *volume_id, const char *description, struct ec2_tags tags,

@@ -72,15 +72,9 @@ static int create_volume(struct call *call, const struct disk_properties *proper
 	request->throughput_mibs = properties->throughput_mibs;
 	request->encrypted = properties->encrypted;
 	request->kms_key_id = properties->encrypted ? properties->kms_key_arn : NULL;
-	request->client_token = step->token;
-	if (created_tags(call->arena, properties->tags, step, &request->tags, err) != 0)
-		return -1;
-	if (volume_create(call->ec2, call->arena, request, ret_volume, err) != 0) {
-		created_not(call->undo, step, err);
+	if (created_volume(call, step, properties->tags, request, ret_volume, err) != 0)
 		return error_prefix(err, "cannot create a disk of %" PRIu64 " GiB in %s", request->size_gib,
 				    request->availability_zone);
-	}
-	undo_created(call->undo, step, ret_volume->id);
 	return 0;
 }
 

@@ -48,15 +48,10 @@ int worker_create_volume(struct call *call, const struct worker_volume_request *
 	struct undo_step step;
 	struct volume volume;
 
-	if (undo_intend(call->undo, UNDO_VOLUME, &step, err) != 0 ||
-	    created_tags(call->arena, (struct ec2_tags){ NULL, 0 }, &step, &creation.tags, err) != 0)
+	if (undo_intend(call->undo, UNDO_VOLUME, &step, err) != 0)
 		return -1;
-	creation.client_token = step.token;
-	if (volume_create(call->ec2, call->arena, &creation, &volume, err) != 0) {
-		created_not(call->undo, &step, err);
+	if (created_volume(call, &step, (struct ec2_tags){ NULL, 0 }, &creation, &volume, err) != 0)
 		return error_prefix(err, "cannot create a volume in %s", request->availability_zone);
-	}
-	undo_created(call->undo, &step, volume.id);
 	if (volume_wait_available(call->ec2, volume.id, &wait, err) != 0)
 		return -1;
 	log_info(call->runtime->log, "created volume %s", volume.id);
