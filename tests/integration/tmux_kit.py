@@ -40,8 +40,10 @@ class Window:
 
     def output(self, command):
         """What the command printed, as lines with their colours; the screen is empty before."""
-        self.type("clear", "Enter")
-        wait_until(lambda: self.screen().strip() == PROMPT.strip())
+        # an empty screen with a prompt may also be the one before: what is typed while clear still runs is not shown again
+        cleared = f"cleared-{uuid.uuid4().hex[:8]}"
+        self.type(f"clear; echo {cleared}", "Enter")
+        wait_until(lambda: self.screen().split() == [cleared, PROMPT.strip()])
         self.type(command + "; echo status=$?", "Enter")
         wait_until(lambda: re.search(r"^status=\d+$", self.screen(), re.MULTILINE))
         lines = self.screen(colours=True).split("\n")
