@@ -14,6 +14,9 @@
 #define MAX_DEVICE_TIMEOUT_MS ((uint64_t)24 * 60 * 60 * 1000)
 /* The name's place in the vendor's bytes of an EBS controller has 32. */
 #define MAX_DEVICE_NAME 32
+/* A release's number, as it may stand in messages: "1.2.3~rc1+deb12". */
+#define RELEASE_MAX 40
+#define RELEASE_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.~+-"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -96,7 +99,8 @@ static int put_members(struct json_writer *writer, const struct onhost_msg *msg,
 	switch (msg->type) {
 	case ONHOST_MSG_HELLO:
 		put_text(writer, "op", "hello");
-		json_member_integer(writer, "version", msg->hello_version);
+		json_member_integer(writer, "version", msg->hello.version);
+		put_text(writer, "release", msg->hello.release);
 		return 0;
 	case ONHOST_MSG_WRITE:
 		put_write(writer, &msg->write);
@@ -303,12 +307,21 @@ static void read_end(struct fields *fields, char sum[SHA256_HEX_SIZE])
 		memcpy(sum, text, SHA256_HEX_SIZE);
 }
 
-/* Of another version only the number is understood, so that the refusal can name it. */
+/* Another version may say it otherwise: then it is as good as not said. */
+static const char *release_if_said(const struct fields *fields)
+{
+	const char *release = json_text(json_get(fields->object, "release"));
+	size_t length = release == NULL ? 0 : strlen(release);
+
+	return length > 0 && length <= RELEASE_MAX && strspn(release, RELEASE_CHARACTERS) == length ? release : "";
+}
+
 static void read_hello_ok(struct fields *fields, struct onhost_hello_ok *hello)
 {
 	hello->version = (int64_t)get_count(fields, "version");
 	if (hello->version != ONHOST_PROTOCOL_VERSION) {
-		hello->release = hello->instance_id = hello->region = "";
+		hello->release = release_if_said(fields);
+		hello->instance_id = hello->region = "";
 		hello->availability_zone = hello->architecture = "";
 		hello->metadata_error = hello->devices_error = "";
 		return;
@@ -362,7 +375,8 @@ static void read_fields(struct fields *fields, struct onhost_msg *msg)
 {
 	switch (msg->type) {
 	case ONHOST_MSG_HELLO:
-		msg->hello_version = (int64_t)get_count(fields, "version");
+		msg->hello.version = (int64_t)get_count(fields, "version");
+		msg->hello.release = release_if_said(fields);
 		return;
 	case ONHOST_MSG_WRITE:
 		read_write(fields, &msg->write);

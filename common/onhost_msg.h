@@ -30,9 +30,15 @@ enum onhost_msg_type {
 	ONHOST_MSG_UNKNOWN, /* well-formed JSON object with an op, ok or event that is not known: see unknown */
 };
 
+struct onhost_hello {
+	int64_t version;
+	const char *release; /* version of the cpi program; "" where it is not said */
+};
+
+/* Of another version than ONHOST_PROTOCOL_VERSION only version and release are read, so that a refusal can name them. */
 struct onhost_hello_ok {
 	int64_t version;
-	const char *release;           /* version of the onhost program */
+	const char *release;           /* version of the onhost program; "" where another version does not say it */
 	const char *instance_id;       /* "" when the metadata service says nothing (see metadata_error) */
 	const char *region;
 	const char *availability_zone;
@@ -85,7 +91,7 @@ struct onhost_msg {
 	enum onhost_msg_type type;
 	const char *unknown; /* the op that is not known, else NULL */
 	union {
-		int64_t hello_version;
+		struct onhost_hello hello;
 		struct onhost_write write;
 		char end_sha256[SHA256_HEX_SIZE];
 		struct onhost_hello_ok hello_ok;

@@ -65,18 +65,18 @@ static int end_session(struct session *session)
 
 /* --- hello -------------------------------------------------------------------------------------------------------- */
 
-static int say_hello(struct session *session, int64_t version, struct error *err)
+static int say_hello(struct session *session, const struct onhost_hello *hello, struct error *err)
 {
 	struct onhost_msg answer = {
 		.type = ONHOST_MSG_HELLO_OK,
 		.hello_ok = { .version = ONHOST_PROTOCOL_VERSION, .release = CPI_VERSION, .devices_error = "" },
 	};
 
-	if (version != ONHOST_PROTOCOL_VERSION)
+	if (hello->version != ONHOST_PROTOCOL_VERSION)
 		return error_set(err, ERROR_PROTOCOL,
-				 "cpi speaks version %lld of the session and onhost " CPI_VERSION
-				 " version %d: install the same release of both",
-				 (long long)version, ONHOST_PROTOCOL_VERSION);
+				 "cpi %s speaks version %lld of the session and onhost " CPI_VERSION
+				 " version %d: install both from one release",
+				 hello->release, (long long)hello->version, ONHOST_PROTOCOL_VERSION);
 	if (metadata_hello(session->runtime, session->scratch, &answer.hello_ok, err) != 0)
 		return -1;
 	if (session->options->lab_links == NULL &&
@@ -191,7 +191,7 @@ static int obey(struct session *session, const struct onhost_msg *msg, struct er
 {
 	switch (msg->type) {
 	case ONHOST_MSG_HELLO:
-		return say_hello(session, msg->hello_version, err);
+		return say_hello(session, &msg->hello, err);
 	case ONHOST_MSG_WRITE:
 		return write_volume(session, &msg->write, err);
 	case ONHOST_MSG_UNKNOWN:

@@ -277,7 +277,10 @@ static int keep_hello(struct arena *arena, const struct onhost_hello_ok *hello, 
 int builder_session_hello(struct builder_session *session, struct arena *arena, struct onhost_hello_ok *ret_hello,
 			  struct error *err)
 {
-	const struct onhost_msg hello = { .type = ONHOST_MSG_HELLO, .hello_version = ONHOST_PROTOCOL_VERSION };
+	const struct onhost_msg hello = {
+		.type = ONHOST_MSG_HELLO,
+		.hello = { .version = ONHOST_PROTOCOL_VERSION, .release = CPI_VERSION },
+	};
 	CLEANUP_ARENA struct arena *scratch = arena_new(SCRATCH_BYTES);
 	struct deadline deadline = patience(session->runtime->clock, HELLO_MS, HELLO_LEAST_MS);
 	struct onhost_msg msg = { .type = ONHOST_MSG_UNKNOWN };
@@ -290,8 +293,9 @@ int builder_session_hello(struct builder_session *session, struct arena *arena, 
 		return unexpected(&msg, err);
 	if (msg.hello_ok.version != ONHOST_PROTOCOL_VERSION)
 		return error_set(err, ERROR_PROTOCOL,
-				 "onhost speaks version %" PRId64 " of the session, cpi version %d; install both from one release",
-				 msg.hello_ok.version, ONHOST_PROTOCOL_VERSION);
+				 "onhost %s speaks version %" PRId64 " of the session and cpi " CPI_VERSION " version %d: install both "
+				 "from one release",
+				 msg.hello_ok.release, msg.hello_ok.version, ONHOST_PROTOCOL_VERSION);
 	session->greeted = true;
 	return keep_hello(arena, &msg.hello_ok, ret_hello, err);
 }

@@ -364,7 +364,7 @@ TROUBLES = [
     (no_onhost, "there is no onhost on the builder, or not where sudo looks"),
     (no_onhost_for_root, "there is no onhost on the builder: install it there"),
     (onhost_of_another_kind, "the builder cannot start onhost"),
-    (another_version, "onhost speaks version 7 of the session, cpi version 1; install both from one release"),
+    (another_version, r"onhost 9[.]9 speaks version 7 of the session and cpi [0-9.]+ version 1: install both from one release"),
     (a_banner, 'the first line that came is "Welcome to the builder!": either something else prints'),
     (a_forced_command, 'the first line that came is "only backups here": .* something else was started in its place'),
     (another_subsystem, 'the first line that came is "This account is currently not available.'),

@@ -467,7 +467,7 @@ static void test_failures_at_hello(void **state)
 	} rows[] = {
 		{ "refuses", ERROR_IO, "exited with status 1 in the middle of its work; it said last: sudo: a password is required" },
 		{ "says-nothing", ERROR_IO, "exited with status 1 in the middle of its work and said nothing" },
-		{ "other-version", ERROR_PROTOCOL, "onhost speaks version 7 of the session, cpi version 1" },
+		{ "other-version", ERROR_PROTOCOL, "onhost 1.2.3 speaks version 7 of the session and cpi " CPI_VERSION " version 1" },
 		{ "garbage", ERROR_PROTOCOL, "onhost broke the protocol" },
 		{ "motd", ERROR_PROTOCOL, "the first line that came is \"Welcome to the builder ???\": either something else prints" },
 		{ "nologin", ERROR_PROTOCOL, "the first line that came is \"This account is currently not available.\"" },

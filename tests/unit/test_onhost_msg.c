@@ -63,8 +63,10 @@ static struct onhost_msg there_and_back(const struct onhost_msg *msg, const char
 static void test_requests(void **state)
 {
 	(void)state;
-	struct onhost_msg hello = { .type = ONHOST_MSG_HELLO, .hello_version = 1 };
-	assert_int_equal(there_and_back(&hello, "{\"op\":\"hello\",\"version\":1}").hello_version, 1);
+	struct onhost_msg hello = { .type = ONHOST_MSG_HELLO, .hello = { .version = 1, .release = "0.1.0" } };
+	struct onhost_msg said = there_and_back(&hello, "{\"op\":\"hello\",\"version\":1,\"release\":\"0.1.0\"}");
+	assert_int_equal(said.hello.version, 1);
+	assert_string_equal(said.hello.release, "0.1.0");
 
 	struct onhost_msg write = { .type = ONHOST_MSG_WRITE,
 				    .write = { .volume_id = "vol-0123456789abcdef0",
@@ -167,12 +169,16 @@ static void test_optional_and_unknown_fields(void **state)
 static void test_other_versions_are_read(void **state)
 {
 	(void)state;
-	assert_int_equal(decode("{\"op\":\"hello\",\"version\":2}").hello_version, 2);
+	assert_int_equal(decode("{\"op\":\"hello\",\"version\":2}").hello.version, 2);
+	assert_string_equal(decode("{\"op\":\"hello\",\"version\":2}").hello.release, "");
+	assert_string_equal(decode("{\"op\":\"hello\",\"version\":2,\"release\":\"1.2~rc1\"}").hello.release, "1.2~rc1");
+	assert_string_equal(decode("{\"op\":\"hello\",\"version\":2,\"release\":\"a\\nb\"}").hello.release, "");
 	struct onhost_msg msg = decode("{\"ok\":\"hello\",\"version\":7,\"release\":{}}");
 	assert_int_equal(msg.hello_ok.version, 7);
 	assert_string_equal(msg.hello_ok.release, "");
 	assert_string_equal(msg.hello_ok.metadata_error, "");
 	assert_string_equal(msg.hello_ok.devices_error, "");
+	assert_string_equal(decode("{\"ok\":\"hello\",\"version\":7,\"release\":\"9.9\"}").hello_ok.release, "9.9");
 }
 
 static void test_unknown_messages(void **state)
@@ -421,7 +427,7 @@ static void test_memory(void **state)
 {
 	(void)state;
 	static const char line[] = "{\"op\":\"hello\",\"version\":1}";
-	struct onhost_msg msg = { .type = ONHOST_MSG_HELLO, .hello_version = 1 };
+	struct onhost_msg msg = { .type = ONHOST_MSG_HELLO, .hello = { .version = 1, .release = "" } };
 	struct error err;
 	struct arena *small = arena_new(100);
 

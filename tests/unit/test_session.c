@@ -416,7 +416,7 @@ static void test_bad_image(void **state)
 static void test_errors_that_leave_the_session_usable(void **state)
 {
 	struct fixture *f = *state;
-	buf_str(&f->stream, "{\"op\":\"hello\",\"version\":7}\n");
+	buf_str(&f->stream, "{\"op\":\"hello\",\"version\":7,\"release\":\"9.9.9\"}\n");
 	put_write(f, "00000001", PLAIN);
 	buf_str(&f->stream, HELLO);
 	buf_str(&f->stream, "{\"op\":\"format\",\"disk\":1}\n");
@@ -427,7 +427,7 @@ static void test_errors_that_leave_the_session_usable(void **state)
 	put_image(f);
 	assert_int_equal(serve(f), 0);
 	assert_int_equal(f->n_answers, 9);
-	assert_error(f, 0, "protocol", "cpi speaks version 7 of the session and onhost " CPI_VERSION " version 1");
+	assert_error(f, 0, "protocol", "cpi 9.9.9 speaks version 7 of the session and onhost " CPI_VERSION " version 1");
 	assert_error(f, 1, "protocol", "say hello first");
 	assert_int_equal(f->answers[2].type, ONHOST_MSG_HELLO_OK);
 	assert_error(f, 3, "protocol", "does not know the operation \"format\"");
