@@ -15,6 +15,9 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # make anew, for what must come after something else
 AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
+# the same for tests beside each other, whose output should not mix
+UNITS = $(AGAIN) --output-sync=target
+
 comma := ,
 ifneq ($(SANITIZE),)
 BUILD ?= build/sanitize-$(subst $(comma),-,$(SANITIZE))
@@ -212,13 +215,14 @@ test: ## all tests, installing what they need
 	@$(AGAIN) check
 
 check: ## all tests, with what is installed
-	@$(AGAIN) unit
+	@$(UNITS) unit
 	@$(AGAIN) integration
 
-unit: $(UNIT_TESTS) $(REPLAY_TESTS) ## unit tests, and the fuzzers' corpora replayed
-	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $(TEST_WRAPPER) $$t; done
-	@set -e; for t in $(REPLAY_TESTS); do \
-		$(TEST_WRAPPER) $$t tests/fuzz/corpus/$$(basename $$t | sed 's/^replay_//'); done
+unit: $(addprefix run/,$(notdir $(UNIT_TESTS) $(REPLAY_TESTS))) ## unit tests, and the fuzzers' corpora replayed
+run/test_%: $(BUILD)/tests/test_% FORCE
+	@echo "== $<"; $(TEST_WRAPPER) $<
+run/replay_%: $(BUILD)/tests/replay_% FORCE
+	@echo "== $<"; $(TEST_WRAPPER) $< tests/fuzz/corpus/$*
 
 TESTS ?= tests/integration
 MARKS ?= not long
@@ -239,8 +243,8 @@ test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 # what there is of threads: unit tests, and the library in a host that has many
 THREAD_TESTS := tests/integration/test_library_host.py
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
-	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check
-	$(AGAIN) SANITIZE=thread unit
+	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check MARKS="not long and not once"
+	$(UNITS) SANITIZE=thread unit
 	$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
 
 # gcc's builds run all tests in `check` and `sanitize`; compilers and sanitizers differ in the system calls that they make
@@ -259,7 +263,7 @@ valgrind: ## unit tests and one whole create_stemcell under valgrind, in a build
 	$(AGAIN) FOR_VALGRIND=1 valgrind-run
 .PHONY: valgrind-run
 valgrind-run: all
-	$(AGAIN) unit TEST_WRAPPER="$(VALGRIND) --quiet"
+	$(UNITS) unit TEST_WRAPPER="$(VALGRIND) --quiet"
 	rm -rf $(VALGRIND_REPORTS) && mkdir -p $(VALGRIND_REPORTS)
 	CPI_WRAPPER="$(VALGRIND) --quiet --trace-children=yes --trace-children-skip=*/env --log-file=$(VALGRIND_REPORTS)/%p" \
 		$(AGAIN) integration MARKS=valgrind_run PYTEST_ARGS=

@@ -17,6 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import LAB, ROOT, account, wait_until
 
+pytestmark = pytest.mark.once
+
 MIB = 1 << 20
 GIB = 1 << 30
 PATTERN = bytes(range(256)) * 4096

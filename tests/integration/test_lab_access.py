@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from conftest import account
 from test_lab import new_volume, refused
 
+pytestmark = pytest.mark.once
+
 DRY = (("create_volume", {"Size": 1, "AvailabilityZone": "us-east-1a"}), ("delete_volume", {"VolumeId": "VOLUME"}),
        ("attach_volume", {"VolumeId": "VOLUME", "InstanceId": "BUILDER", "Device": "/dev/sdz"}),
        ("detach_volume", {"VolumeId": "VOLUME"}), ("modify_volume", {"VolumeId": "VOLUME", "Size": 2}),

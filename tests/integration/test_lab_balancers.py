@@ -7,6 +7,8 @@ import pytest
 import test_lab_compute
 from test_lab import refused
 
+pytestmark = pytest.mark.once
+
 make_vms = test_lab_compute.make_vms  # the fixture vms
 
 

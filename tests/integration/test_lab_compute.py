@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from conftest import account, wait_until
 from test_lab import new_snapshot, new_volume, refused, register, volume
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(name="vms")
 def make_vms(lab):

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from conftest import wait_until
 from test_lab import GIB, refused, register, volume
 
+pytestmark = pytest.mark.once
+
 BLOCK = 524288
 SHA256 = {"ChecksumAlgorithm": "SHA256"}
 LINEAR = {**SHA256, "ChecksumAggregationMethod": "LINEAR"}

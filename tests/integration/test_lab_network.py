@@ -7,6 +7,8 @@ import test_lab_compute
 from test_lab import new_volume, refused
 from test_lab_compute import interface, new_interface, shown
 
+pytestmark = pytest.mark.once
+
 make_vms = test_lab_compute.make_vms  # the fixture vms
 NOBODY = {"volume": "vol-0123456789abcdef0", "instance": "i-0123456789abcdef0", "interface": "eni-0123456789abcdef0"}
 

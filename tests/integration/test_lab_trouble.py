@@ -16,6 +16,8 @@ from botocore.parsers import ResponseParserError
 from conftest import in_namespaces, wait_until
 from test_lab import attach, new_volume, refused, register, volume
 
+pytestmark = pytest.mark.once
+
 
 def test_faults_before_and_after(lab):
     def names():

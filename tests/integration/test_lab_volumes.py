@@ -6,6 +6,8 @@ import pytest
 from conftest import wait_until
 from test_lab import GIB, new_volume, refused, volume
 
+pytestmark = pytest.mark.once
+
 
 def modification(lab, volume_id):
     return lab.ec2.describe_volumes_modifications(VolumeIds=[volume_id])["VolumesModifications"][0]
