@@ -333,7 +333,7 @@ bosh-release: ## the BOSH release, build/bosh-aws-cpi-VERSION.tgz, by the real b
 acceptance: ## that release, made and installed by the real bosh command line's create-env on a local lab (BOSH=; as root)
 	@tests/setup build demo acceptance
 	@$(AGAIN) venv bosh-release
-	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/run --release $(RELEASE)
+	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/create_env.py --release $(RELEASE)
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true
