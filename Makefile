@@ -26,9 +26,12 @@ else
 BUILD ?= build
 endif
 
+# PKG_CONFIG=none: whoever says so gives CPPFLAGS in the environment, and CPI_LIBS, ONHOST_LIBS and ISAL (the BOSH package does)
 PKG_CONFIG ?= pkg-config
+ifneq ($(PKG_CONFIG),none)
 pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+endif
 
 CPI_PACKAGES := libcurl libcrypto expat
 ONHOST_PACKAGES := libcurl libcrypto libudev blkid zlib libarchive libzstd liblzma libseccomp
@@ -47,7 +50,11 @@ OPT ?= -O2
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCPI_VERSION='"$(VERSION)"' $(call pkg_cflags,$(PACKAGES))
 CFLAGS += -std=gnu17 -g $(OPT) $(WARNINGS) $(WERROR) -pthread -fPIC -fvisibility=hidden -fstack-protector-strong -fno-common \
 	-ffunction-sections -fdata-sections
+ifeq ($(shell uname -s),Darwin)
+LDFLAGS += -pthread -Wl,-dead_strip
+else
 LDFLAGS += -pthread -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections
+endif
 ifeq ($(SANITIZE),)
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 CFLAGS += -fstack-clash-protection
@@ -125,7 +132,7 @@ $(BUILD)/lib%.a:
 
 # the flags are a prerequisite: other flags, other objects
 $(BUILD)/flags: FORCE
-	@$(PKG_CONFIG) --exists $(PACKAGES) || { echo "libraries are missing: 'make deps' installs them" >&2; exit 1; }
+	@[ $(PKG_CONFIG) = none ] || $(PKG_CONFIG) --exists $(PACKAGES) || { echo "libraries are missing: 'make deps' installs them" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' > $@
 .PHONY: FORCE
