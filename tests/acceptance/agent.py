@@ -33,8 +33,9 @@ class Machine:
 class Agent:
     """The endpoint, and the record of what it was asked."""
 
-    def __init__(self, ec2, address, certificate_file):
+    def __init__(self, ec2, address, certificate_file, meanwhile):
         self.ec2 = ec2
+        self.meanwhile = meanwhile  # called with each message
         self.address = address
         self.machine = None
         self.asked = []
@@ -83,6 +84,7 @@ class Agent:
         """The value of a message; what takes time is a task to ask for again."""
         with self._lock:
             self.asked.append(method)
+            self.meanwhile()
             if method == "get_task":
                 return self._look_at(arguments[0])
             action = getattr(self, "do_" + method, None)
