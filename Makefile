@@ -104,7 +104,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
-	man install clean
+	man install bosh-release acceptance clean
 all: $(BUILD)/cpi $(BUILD)/onhost $(BUILD)/libcpi_aws.so ## build both programs and the library (the default)
 
 help: ## list the targets
@@ -337,6 +337,18 @@ install: all ## install programs, library, man pages and completions below $(DES
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' packaging/cpi_aws.pc.in \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
+
+# --- the BOSH release -------------------------------------------------------------------------------------------------
+
+RELEASE := build/bosh-aws-cpi-$(VERSION).tgz
+BOSH ?= bosh
+bosh-release: ## the BOSH release, build/bosh-aws-cpi-VERSION.tgz, by the real bosh command line (in PATH, or BOSH=)
+	@BOSH=$(BOSH) packaging/bosh/make-release $(VERSION) $(RELEASE)
+
+acceptance: ## that release, made and installed by the real bosh command line's create-env on a local lab (BOSH=; as root)
+	@tests/setup build demo acceptance
+	@$(AGAIN) venv bosh-release
+	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/create_env.py --release $(RELEASE)
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true

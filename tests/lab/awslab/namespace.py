@@ -42,9 +42,9 @@ def loopback_up():
     _up(socket.AF_INET).close()
 
 
-def _add_addresses():
+def _add_addresses(more):
     with _up(socket.AF_INET) as control:
-        for number, address in enumerate(a for a in METADATA + CONTAINER if ":" not in a):
+        for number, address in enumerate([a for a in METADATA + CONTAINER if ":" not in a] + list(more)):
             # a further IPv4 address of an interface has a name of its own; the mask is that of the class, which does no harm
             told = struct.pack("=16sHH4s8x", b"lo:%d" % number, socket.AF_INET, 0, socket.inet_aton(address))
             fcntl.ioctl(control, SIOCSIFADDR, told)
@@ -55,13 +55,14 @@ def _add_addresses():
 
 
 @contextlib.contextmanager
-def entered():
-    """This thread, and what it starts, is in a new namespace with these addresses. OSError where that is not allowed."""
+def entered(more=()):
+    """This thread, and what it starts, is in a new namespace with these addresses and with more, of IPv4. OSError where that is
+    not allowed."""
     before = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(_libc().unshare(CLONE_NEWNET))
         try:
-            _add_addresses()
+            _add_addresses(more)
             yield
         finally:
             _check(_libc().setns(before, CLONE_NEWNET))
