@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cpi/action_help.h"
-#include "cpi/aws/action_table.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/command_line.h"
 #include "cpi/dispatch.h"
 

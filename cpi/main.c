@@ -183,6 +183,13 @@ static int run_action(struct setup *setup, const struct command_line *line, stru
 	return action_command_run(setup, line, arguments);
 }
 
+static int run_policy(struct setup *setup, const struct command_line *line, struct error *err)
+{
+	if (policy_command_run(setup, line, STDOUT_FILENO, err) == 0)
+		return EXIT_SUCCESS;
+	return err->kind == ERROR_INVALID ? usage_error(err, "policy") : -1;
+}
+
 static int run_by_hand(struct setup *setup, const struct command_line *line, struct error *err)
 {
 	struct call_command call;
@@ -201,7 +208,7 @@ static int run_command(struct setup *setup, const struct command_line *line)
 	if (line->command == COMMAND_CHECK)
 		status = run_check(setup, line, &err);
 	else if (line->command == COMMAND_POLICY)
-		status = policy_command_run(setup, line, STDOUT_FILENO, &err);
+		status = run_policy(setup, line, &err);
 	else if (line->command == COMMAND_UPLOAD_IMAGE)
 		status = run_upload(setup, line, &err);
 	else if (line->command == COMMAND_ACTION)

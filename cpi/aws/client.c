@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "cpi/aws/action_table.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/aws/call_line.h"
 #include "cpi/aws/denial.h"
 #include "cpi/aws/endpoint.h"
@@ -365,16 +365,16 @@ static void explain_denial(struct calling *calling, struct error *failure)
 /* Which part of the policy it would have been. */
 static void name_feature(const struct aws_call *call, struct error *failure)
 {
-	size_t len = strlen(failure->message);
+	char text[256];
 
 	if (failure->kind != ERROR_AWS || !retry_is_denied(failure->aws_code))
 		return;
 	const struct aws_action *action = aws_action_refused(call->service->name, call->action, failure->message);
 	if (action == NULL || action->feature == AWS_FEATURE_NONE)
 		return;
-	snprintf(failure->message + len, sizeof(failure->message) - len,
-		 "; %s:%s is part of the feature %s: `cpi policy` prints the IAM policy that allows it", action->service, action->name,
-		 aws_features[action->feature].name);
+	snprintf(text, sizeof(text), "; %s:%s is part of the feature %s: `cpi policy` prints the IAM policy that allows it",
+		 action->service, action->name, aws_features[action->feature].name);
+	failure_add(failure, text);
 }
 
 /* failure: NULL after a success. */
@@ -412,7 +412,7 @@ static int run(struct calling *calling, struct error *err)
 	struct error failure;
 
 	if (aws_action_find(call->service->name, call->action) == NULL)
-		return error_set(err, ERROR_INTERNAL, "%s:%s is not declared in cpi/aws/action_table.c, so that no policy would "
+		return error_set(err, ERROR_INTERNAL, "%s:%s is not declared in cpi/aws/aws_actions.c, so that no policy would "
 				 "allow it", call->service->name, call->action);
 	calling->scratch = scratch;
 	retry_init(&calling->retry, clock, client->settings->max_retries, call->created_by_us);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The EC2 actions that the CPI calls, by what they are for, each with parameters for a dry run of it. Which there are, which of
- * them read and which can be done without says cpi/aws/action_table.h. */
+ * them read and which can be done without says cpi/aws/aws_actions.h. */
 #ifndef CPI_CHECK_FEATURES_H
 #define CPI_CHECK_FEATURES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cpi/aws/action_table.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/config.h"
 
 #define FEATURE_MAX_PARAMS 12

@@ -5,7 +5,7 @@
 
 #include "common/arena.h"
 #include "common/error.h"
-#include "cpi/aws/action_table.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/config.h"
 
 /* As typed; NULL: not given. Lists are names with commas between them. */

@@ -14,6 +14,8 @@ import pytest
 from conftest import CPI, ROOT, account, director_env, wait_until
 from registry import PASSWORD, Registry, certificate
 
+pytestmark = pytest.mark.beyond_incumbent
+
 PERMISSIONS = ["VM permissions", "network interface permissions", "disk permissions", "snapshot permissions", "tag permissions",
                "heavy stemcell permissions", "light stemcell permissions", "elastic IP permissions", "route permissions",
                "spot permissions"]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table. The tests compare it with what cpi/ec2 and cpi/aws can call, and with what the whole suite has called. */
-#include "cpi/aws/action_table.h"
+#include "cpi/aws/aws_actions.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #define VM AWS_FEATURE_BIT(AWS_FEATURE_VM)
 #define INTERFACE AWS_FEATURE_BIT(AWS_FEATURE_INTERFACE)
 #define DISK AWS_FEATURE_BIT(AWS_FEATURE_DISK)
+#define TAG AWS_FEATURE_BIT(AWS_FEATURE_TAG)
 #define RESIZE AWS_FEATURE_BIT(AWS_FEATURE_RESIZE)
 #define SNAPSHOT AWS_FEATURE_BIT(AWS_FEATURE_SNAPSHOT)
 #define HEAVY AWS_FEATURE_BIT(AWS_FEATURE_HEAVY_STEMCELL)
@@ -53,9 +54,9 @@ const struct aws_feature aws_features[] = {
 const struct aws_action aws_actions[] = {
 	/* --- EC2: VMs --- */
 	{ "ec2", "DescribeImages", AWS_FEATURE_VM, .also = HEAVY | LIGHT | DIRECT, .reads = true },
-	{ "ec2", "DescribeInstanceTypes", AWS_FEATURE_VM, .reads = true,
+	{ "ec2", "DescribeInstanceTypes", AWS_FEATURE_VM, .also = DISK, .reads = true,
 	  .can_do_without = "a built-in list of instance types is used" },
-	{ "ec2", "DescribeInstances", AWS_FEATURE_VM, .also = DISK | HEAVY | WORKER, .reads = true },
+	{ "ec2", "DescribeInstances", AWS_FEATURE_VM, .also = TAG | DISK | HEAVY | LIGHT | DIRECT | WORKER, .reads = true },
 	{ "ec2", "DescribeSecurityGroups", AWS_FEATURE_VM, .reads = true },
 	{ "ec2", "DescribeSubnets", AWS_FEATURE_VM, .reads = true },
 	{ "ec2", "RebootInstances", AWS_FEATURE_VM, .also = WORKER },

@@ -3,8 +3,8 @@
  * denied. aws_call makes no call that is not declared here; `cpi policy` and `cpi check` read the same table. What is sent in
  * a call is the typed calls', which features a configuration uses is cpi/policy's.
  * Facts: Service Authorization Reference (EC2, EBS, Elastic Load Balancing, STS, IAM, KMS). */
-#ifndef CPI_AWS_ACTION_TABLE_H
-#define CPI_AWS_ACTION_TABLE_H
+#ifndef CPI_AWS_AWS_ACTIONS_H
+#define CPI_AWS_AWS_ACTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
