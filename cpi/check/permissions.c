@@ -134,6 +134,7 @@ static void put_allow(struct buf *advice, const struct tally *tally)
 		buf_printf(advice, ", and %s", tally->feature->allow);
 	if (tally->feature->used_by != NULL)
 		buf_printf(advice, " (needed for %s)", tally->feature->used_by);
+	buf_printf(advice, "; `cpi policy` prints it as part of the feature %s", aws_features[tally->feature->id].name);
 	if (tally->explicit_deny)
 		buf_str(advice, "; AWS speaks of an explicit deny: it has to go from the policy, the permissions boundary or "
 				"the service control policy where it stands");

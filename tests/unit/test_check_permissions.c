@@ -121,7 +121,8 @@ static void test_all_denied(void **state)
 	assert_int_equal(routes->state, FINDING_FAILED);
 	assert_string_equal(routes->text, "denied: ec2:DescribeRouteTables; 0 of 4 permitted; not certain: ec2:CreateRoute (not "
 					  "tried), ec2:ReplaceRoute (not tried), ec2:DeleteRoute (not tried)");
-	assert_string_equal(routes->advice, "allow ec2:DescribeRouteTables on * (needed for VMs with advertised_routes)");
+	assert_string_equal(routes->advice, "allow ec2:DescribeRouteTables on * (needed for VMs with advertised_routes); `cpi "
+					     "policy` prints it as part of the feature route");
 	assert_int_equal(find(&fixture, "tag permissions")->state, FINDING_UNKNOWN);
 	arena_free(fixture.arena);
 }
