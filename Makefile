@@ -237,11 +237,15 @@ run/replay_%: $(BUILD)/tests/replay_% FORCE
 
 TESTS ?= tests/integration
 MARKS ?= not long
+# of a whole run: whether the policies allow what the tests have called, no less and no more
+WHOLE_RUN = $(if $(filter-out tests/integration,$(TESTS))$(findstring once,$(MARKS))$(findstring valgrind,$(MARKS))$(findstring -k,$(PYTEST_ARGS)),,yes)
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 integration: all $(VENV)/done $(DRIVERS) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
+	@rm -rf $(BUILD)/recorded-actions
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
+	$(if $(WHOLE_RUN),tests/tools/recorded_actions.py $(BUILD)/cpi $(BUILD)/recorded-actions)
 
 # --- what takes longer ------------------------------------------------------------------------------------------------
 

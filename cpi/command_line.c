@@ -12,11 +12,13 @@
 #define ONLY(command) (1U << (command))
 #define ALL_BUT(command) (ALL_COMMANDS & ~ONLY(command))
 #define UPLOAD ONLY(COMMAND_UPLOAD_IMAGE)
+#define POLICY ONLY(COMMAND_POLICY)
 #define BY_HAND (ONLY(COMMAND_ACTION) | ONLY(COMMAND_CALL))
 #define TAG "--tag"
 
 static const struct command_word words[] = {
 	{ "check", COMMAND_CHECK, "Is the configuration right, and does AWS take it" },
+	{ "policy", COMMAND_POLICY, "Print the IAM policy for what the configuration uses" },
 	{ "sweep", COMMAND_SWEEP, "List, or delete, what killed calls have left in the account" },
 	{ "timeline", COMMAND_TIMELINE, "Draw where the time went, from a log" },
 	{ "upload-image", COMMAND_UPLOAD_IMAGE, "Make a snapshot or an AMI of an image" },
@@ -28,11 +30,16 @@ static const struct command_word words[] = {
 /* --tag may come again and again. */
 static const struct command_option options[] = {
 	{ "--config", ALL_BUT(COMMAND_TIMELINE), 0, offsetof(struct command_line, config), "The configuration, cpi.json" },
-	{ "--region", BY_HAND, 0, offsetof(struct command_line, region), "The AWS region" },
+	{ "--region", BY_HAND | POLICY, 0, offsetof(struct command_line, region), "The AWS region" },
 	{ "--profile", BY_HAND, 0, offsetof(struct command_line, profile), "The profile of ~/.aws whose credentials are taken" },
-	{ "--json", ONLY(COMMAND_CHECK) | ONLY(COMMAND_TIMELINE) | UPLOAD | ONLY(COMMAND_ACTION),
+	{ "--json", ONLY(COMMAND_CHECK) | ONLY(COMMAND_TIMELINE) | UPLOAD | POLICY | ONLY(COMMAND_ACTION),
 	  offsetof(struct command_line, json), 0, "JSON, also on a terminal" },
 	{ "--api-version", ONLY(COMMAND_CALL), 0, offsetof(struct command_line, api_version), "The version of the CPI API" },
+	{ "--list", POLICY, offsetof(struct command_line, policy.list), 0, "List the features" },
+	{ "--only", POLICY, 0, offsetof(struct command_line, policy.only), "These features alone" },
+	{ "--with", POLICY, 0, offsetof(struct command_line, policy.with), "These features too" },
+	{ "--without", POLICY, 0, offsetof(struct command_line, policy.without), "Without these features" },
+	{ "--role", POLICY, 0, offsetof(struct command_line, policy.role), "The role that VMs get" },
 	{ "--delete", ONLY(COMMAND_SWEEP), offsetof(struct command_line, delete), 0, "Delete what is found" },
 	{ "--by-tag", ONLY(COMMAND_SWEEP), offsetof(struct command_line, by_tag), 0, "Look for a Director's tags" },
 	{ "--director", ONLY(COMMAND_SWEEP), 0, offsetof(struct command_line, director_uuid), "The Director's UUID" },
@@ -46,7 +53,7 @@ static const struct command_option options[] = {
 	{ "--architecture", UPLOAD, 0, offsetof(struct command_line, upload.architecture), "x86_64 or arm64" },
 	{ "--boot-mode", UPLOAD, 0, offsetof(struct command_line, upload.boot_mode), "The AMI's boot mode" },
 	{ "--encrypted", UPLOAD, offsetof(struct command_line, upload.encrypted), 0, "Encrypt" },
-	{ "--kms-key", UPLOAD, 0, offsetof(struct command_line, upload.kms_key), "Encrypt with this key" },
+	{ "--kms-key", UPLOAD | POLICY, 0, offsetof(struct command_line, upload.kms_key), "Encrypt with this key" },
 	{ "--skip-zero-blocks", UPLOAD, offsetof(struct command_line, upload.skip_zero_blocks), 0, "Leave out blocks of zeros" },
 	{ "--connections", UPLOAD, 0, offsetof(struct command_line, upload.connections), "At most so many at once" },
 	{ "--no-resume", UPLOAD, offsetof(struct command_line, upload.no_resume), 0, "Begin again" },
@@ -61,6 +68,8 @@ static const char help[] =
 	"\n"
 	"usage: cpi [CONFIG]                read one request (JSON) on standard input and answer it on standard output\n"
 	"       cpi check [CONFIG] [--json] is the configuration right, and does AWS take it?\n"
+	"       cpi policy [CONFIG] [--list] [--only F,... | --with F,...] [--without F,...]\n"
+	"                                   print the least IAM policy for what the configuration uses; asks nobody\n"
 	"       cpi sweep [CONFIG] [--delete] [--by-tag --director UUID] [ID...]\n"
 	"                                   list, or delete, what calls that were killed have left in the account\n"
 	"       cpi timeline [FILE] [--svg | --json] [--request ID] [--slowest N]\n"

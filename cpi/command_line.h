@@ -12,6 +12,7 @@
 enum command {
 	COMMAND_SERVE, /* a request on standard input */
 	COMMAND_CHECK,
+	COMMAND_POLICY,
 	COMMAND_SWEEP,
 	COMMAND_TIMELINE,
 	COMMAND_UPLOAD_IMAGE,
@@ -31,6 +32,12 @@ struct command_upload {
 	const char *tags[COMMAND_MAX_TAGS]; /* "KEY=VALUE" */
 	size_t n_tags;
 	bool make_ami, encrypted, skip_zero_blocks, no_resume;
+};
+
+/* policy; NULL: not given. The lists are read by policy/selection.c. Its --kms-key is upload's. */
+struct command_policy {
+	const char *only, *with, *without, *role;
+	bool list;
 };
 
 /* An action's parameter as it was typed; action_command.c knows whether there is one of that name. */
@@ -56,7 +63,8 @@ struct command_line {
 	const char *request_id;    /* timeline --request */
 	const char *slowest;       /* timeline --slowest */
 	struct command_upload upload;
-	const char *region;        /* an action's and call's --region */
+	struct command_policy policy;
+	const char *region;        /* an action's, call's and policy's --region */
 	const char *profile;       /* and --profile */
 	struct command_parameter parameters[COMMAND_MAX_PARAMETERS]; /* an action's others */
 	size_t n_parameters;
@@ -64,7 +72,7 @@ struct command_line {
 	const char *const *arguments; /* of that method; complete's words; what an action does not take; into argv */
 	size_t n_arguments;
 	const char *api_version;   /* call --api-version */
-	bool json;    /* check, timeline, upload-image and actions --json */
+	bool json;    /* check, policy --list, timeline, upload-image and actions --json */
 	bool delete;  /* sweep --delete */
 	bool by_tag;  /* sweep --by-tag */
 	bool svg;     /* timeline --svg */

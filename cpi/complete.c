@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpi/action_help.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/command_line.h"
 #include "cpi/dispatch.h"
 
@@ -22,7 +23,7 @@ struct completion {
 static void offer(struct completion *completion, const char *candidate, const char *description)
 {
 	size_t typed = strlen(completion->typed);
-	char start[64];
+	char start[256];
 
 	if (typed >= sizeof(start))
 		return;
@@ -161,6 +162,19 @@ static bool look_before(struct completion *completion)
 	return false;
 }
 
+/* One more behind those that stand there already, with commas between them. */
+static void offer_features(struct completion *completion)
+{
+	const char *comma = strrchr(completion->typed, ',');
+	int before = comma == NULL ? 0 : (int)(comma + 1 - completion->typed);
+	char candidate[256];
+
+	for (size_t i = 0; i < AWS_N_FEATURES; i++) {
+		snprintf(candidate, sizeof(candidate), "%.*s%s", before, completion->typed, aws_features[i].name);
+		offer(completion, candidate, aws_features[i].used_by);
+	}
+}
+
 static void offer_value(struct completion *completion)
 {
 	const char *option = completion->words[completion->count - 2];
@@ -171,6 +185,8 @@ static void offer_value(struct completion *completion)
 		offer(completion, "x86_64", "The default");
 		offer(completion, "arm64", "Graviton");
 	}
+	if (strcmp(option, "--only") == 0 || strcmp(option, "--with") == 0 || strcmp(option, "--without") == 0)
+		offer_features(completion);
 	for (int i = 1; i <= CONFIG_API_VERSION_MAX && strcmp(option, "--api-version") == 0; i++) {
 		char version[16];
 		snprintf(version, sizeof(version), "%d", i);
@@ -199,6 +215,7 @@ static void offer_positional(struct completion *completion)
 		offer_options(completion);
 		return;
 	case COMMAND_CHECK:
+	case COMMAND_POLICY:
 	case COMMAND_SWEEP:
 	case COMMAND_TIMELINE:
 	case COMMAND_UPLOAD_IMAGE:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: its signals, its standard streams, and which command is meant. What a command does is in serve.c,
- * check.c, upload_command.c, action_command.c, call_command.c and methods/sweep.c. */
+ * check.c, policy_command.c, upload_command.c, action_command.c, call_command.c and methods/sweep.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +22,7 @@
 #include "cpi/methods/sweep.h"
 #include "cpi/command_line.h"
 #include "cpi/complete.h"
+#include "cpi/policy_command.h"
 #include "cpi/serve.h"
 #include "cpi/setup.h"
 #include "cpi/timeline/timeline.h"
@@ -182,6 +183,13 @@ static int run_action(struct setup *setup, const struct command_line *line, stru
 	return action_command_run(setup, line, arguments);
 }
 
+static int run_policy(struct setup *setup, const struct command_line *line, struct error *err)
+{
+	if (policy_command_run(setup, line, STDOUT_FILENO, err) == 0)
+		return EXIT_SUCCESS;
+	return err->kind == ERROR_INVALID ? usage_error(err, "policy") : -1;
+}
+
 static int run_by_hand(struct setup *setup, const struct command_line *line, struct error *err)
 {
 	struct call_command call;
@@ -199,6 +207,8 @@ static int run_command(struct setup *setup, const struct command_line *line)
 
 	if (line->command == COMMAND_CHECK)
 		status = run_check(setup, line, &err);
+	else if (line->command == COMMAND_POLICY)
+		status = run_policy(setup, line, &err);
 	else if (line->command == COMMAND_UPLOAD_IMAGE)
 		status = run_upload(setup, line, &err);
 	else if (line->command == COMMAND_ACTION)
@@ -262,6 +272,8 @@ static int run_help(const struct command_line *line)
 
 	if (line->topic == COMMAND_ACTION) {
 		action_help_write(line->action, &text);
+	} else if (line->topic == COMMAND_POLICY) {
+		policy_command_help(&text);
 	} else if (line->topic == COMMAND_CALL) {
 		call_command_help(&text);
 	} else {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "cpi/aws/aws_actions.h"
 #include "cpi/aws/call_line.h"
 #include "cpi/aws/denial.h"
 #include "cpi/aws/endpoint.h"
@@ -361,6 +362,21 @@ static void explain_denial(struct calling *calling, struct error *failure)
 					"decode-authorization-message");
 }
 
+/* Which part of the policy it would have been. */
+static void name_feature(const struct aws_call *call, struct error *failure)
+{
+	char text[256];
+
+	if (failure->kind != ERROR_AWS || !retry_is_denied(failure->aws_code))
+		return;
+	const struct aws_action *action = aws_action_refused(call->service->name, call->action, failure->message);
+	if (action == NULL || action->feature == AWS_FEATURE_NONE)
+		return;
+	snprintf(text, sizeof(text), "; %s:%s is part of the feature %s: `cpi policy` prints the IAM policy that allows it",
+		 action->service, action->name, aws_features[action->feature].name);
+	failure_add(failure, text);
+}
+
 /* failure: NULL after a success. */
 static void log_call(const struct calling *calling, int64_t start_us, int64_t duration_ms, const struct error *failure)
 {
@@ -395,6 +411,9 @@ static int run(struct calling *calling, struct error *err)
 	int64_t start_ms = clock->monotonic_ms(clock->self);
 	struct error failure;
 
+	if (aws_action_find(call->service->name, call->action) == NULL)
+		return error_set(err, ERROR_INTERNAL, "%s:%s is not declared in cpi/aws/aws_actions.c, so that no policy would "
+				 "allow it", call->service->name, call->action);
 	calling->scratch = scratch;
 	retry_init(&calling->retry, clock, client->settings->max_retries, call->created_by_us);
 	if (call->unknown_ms > 0)
@@ -406,6 +425,7 @@ static int run(struct calling *calling, struct error *err)
 	if (result != 0) {
 		failure.not_done = !calling->outcome_open;
 		explain_denial(calling, &failure);
+		name_feature(call, &failure);
 		if (err != NULL)
 			*err = failure;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One signed call to an AWS API, Query or REST: endpoint, credentials, signature, sending, retries, and the error that came
- * back. Knows services and actions by name only. Several threads may call with one client at the same time, each with
+ * back. Which services and actions there are says aws_actions.h, and no other is called. Several threads may call with one client at the same time, each with
  * parameters of its own. */
 #ifndef CPI_AWS_CLIENT_H
 #define CPI_AWS_CLIENT_H
@@ -88,10 +88,11 @@ struct aws_call {
 };
 
 /* 0 and the root element of a 2xx answer, whose tree is in the arena (NULL when settle said 1); or -1: ERROR_AWS with
- * code, message, action and request id (of a denial also what was denied to whom, where we may have that decoded);
+ * code, message, action and request id (of a denial also what was denied to whom, where we may have that decoded, and which
+ * feature of `cpi policy` would allow it);
  * ERROR_NETWORK or ERROR_TIMEOUT when the retries are used up; ERROR_INVALID when
  * what comes is not this action's XML, time and again; ERROR_TOO_BIG over XML_MAX_BYTES; ERROR_CANCELLED; ERROR_CONFIG
- * for credentials or endpoint. */
+ * for credentials or endpoint; ERROR_INTERNAL, and nothing is sent, for an action that aws_actions.c does not have. */
 int aws_call(struct aws_client *client, const struct aws_call *call, struct arena *arena,
 	     const struct xml_node **ret_root, struct error *err);
 

@@ -155,6 +155,20 @@ void failure_replace_encoded(struct error *err, const char *sentence)
 		snprintf(at, sizeof(err->message) - (size_t)(at - err->message), "%s", sentence);
 }
 
+void failure_add(struct error *err, const char *text)
+{
+	char rest[sizeof(err->message)];
+	char *at = strstr(err->message, ". " ENCODED);
+
+	if (at == NULL)
+		at = err->message + strlen(err->message);
+	snprintf(rest, sizeof(rest), "%s", at);
+	size_t room = sizeof(err->message) - (size_t)(at - err->message);
+	int len = snprintf(at, room, "%s", text);
+	if (len >= 0 && (size_t)len < room)
+		snprintf(at + len, room - (size_t)len, "%s", rest);
+}
+
 int failure_from_answer(const char *action, const struct http_response *response, struct arena *scratch,
 			const char **ret_encoded, struct error *err)
 {

@@ -16,6 +16,8 @@ int failure_from_answer(const char *action, const struct http_response *response
 			const char **ret_encoded, struct error *err);
 /* Puts a sentence in the encoded part's place. */
 void failure_replace_encoded(struct error *err, const char *sentence);
+/* Adds a text to the message, before its encoded part: that one is long, and may be cut. */
+void failure_add(struct error *err, const char *text);
 /* The request id of an answer: the header, else "" (EC2 has it in the body as well). */
 const char *failure_request_id(const struct http_response *response);
 

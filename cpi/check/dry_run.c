@@ -120,7 +120,7 @@ static int work(void *self, struct error *err)
 		if (number >= crew->count)
 			return 0;
 		struct dry_run *run = &crew->runs[number];
-		if (run->action->reads == crew->reads && try_action(crew, run, err) != 0)
+		if (run->declared->reads == crew->reads && try_action(crew, run, err) != 0)
 			return -1;
 	}
 }
@@ -161,7 +161,11 @@ static size_t list_runs(const struct config *config, struct dry_run *runs)
 			if (!feature_action_is_needed(&feature->actions[a], config))
 				continue;
 			if (runs != NULL)
-				runs[count] = (struct dry_run){ .feature = feature, .action = &feature->actions[a] };
+				runs[count] = (struct dry_run){
+					.feature = feature,
+					.action = &feature->actions[a],
+					.declared = aws_action_find("ec2", feature->actions[a].name),
+				};
 			count++;
 		}
 	}

@@ -23,6 +23,7 @@ enum dry_run_outcome {
 struct dry_run {
 	const struct feature *feature;
 	const struct feature_action *action;
+	const struct aws_action *declared; /* the same as the table of all actions has it */
 	enum dry_run_outcome outcome;
 	const char *permission; /* denied: what is missing, as AWS names it, else "ec2:<action>" */
 	bool explicit_deny;     /* denied by a statement, not for want of one */

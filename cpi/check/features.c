@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table. A test compares it with the actions that stand in cpi/ec2. */
+/* The parameters. A test compares the actions with those of the table of all. */
 #include "cpi/check/features.h"
 
 #include <string.h>
@@ -21,20 +21,23 @@
 		{ "TagSpecification.1.Tag.1.Value", "check" }
 
 static const struct feature_action vm_actions[] = {
-	{ "DescribeInstances", .reads = true },
-	{ "DescribeImages", .reads = true, .params = { { "Owner.1", "self" } } },
-	{ "DescribeSubnets", .reads = true },
-	{ "DescribeSecurityGroups", .reads = true },
-	{ "DescribeInstanceTypes", .reads = true, .can_do_without = "a built-in list of instance types is used" },
+	{ "DescribeInstances", .params = { { NULL, NULL } } },
+	{ "DescribeImages", .params = { { "Owner.1", "self" } } },
+	{ "DescribeSubnets", .params = { { NULL, NULL } } },
+	{ "DescribeSecurityGroups", .params = { { NULL, NULL } } },
+	{ "DescribeInstanceTypes", .params = { { NULL, NULL } } },
 	{ "RunInstances", .params = { RUN_PARAMS, TAG_PARAMS("instance") } },
 	{ "StartInstances", .params = { { "InstanceId.1", INSTANCE } } },
 	{ "RebootInstances", .params = { { "InstanceId.1", INSTANCE } } },
 	{ "TerminateInstances", .params = { { "InstanceId.1", INSTANCE } } },
+};
+
+static const struct feature_action source_dest_actions[] = {
 	{ "ModifyInstanceAttribute", .params = { { "InstanceId", INSTANCE }, { "SourceDestCheck.Value", "false" } } },
 };
 
 static const struct feature_action interface_actions[] = {
-	{ "DescribeNetworkInterfaces", .reads = true },
+	{ "DescribeNetworkInterfaces", .params = { { NULL, NULL } } },
 	{ "CreateNetworkInterface", .params = { { "SubnetId", SUBNET }, TAG_PARAMS("network-interface") } },
 	{ "ModifyNetworkInterfaceAttribute",
 	  .params = { { "NetworkInterfaceId", INTERFACE }, { "SourceDestCheck.Value", "false" } } },
@@ -42,15 +45,18 @@ static const struct feature_action interface_actions[] = {
 };
 
 static const struct feature_action disk_actions[] = {
-	{ "DescribeAvailabilityZones", .reads = true },
-	{ "DescribeVolumes", .reads = true },
-	{ "DescribeVolumesModifications", .reads = true },
+	{ "DescribeAvailabilityZones", .params = { { NULL, NULL } } },
+	{ "DescribeVolumes", .params = { { NULL, NULL } } },
 	{ "CreateVolume",
 	  .params = { { "AvailabilityZone", FEATURE_ZONE }, { "Size", "1" }, { "VolumeType", "gp3" }, TAG_PARAMS("volume") } },
 	{ "AttachVolume", .params = { { "VolumeId", VOLUME }, { "InstanceId", INSTANCE }, { "Device", "/dev/sdf" } } },
 	{ "DetachVolume", .params = { { "VolumeId", VOLUME }, { "InstanceId", INSTANCE } } },
-	{ "ModifyVolume", .params = { { "VolumeId", VOLUME }, { "Size", "2" } } },
 	{ "DeleteVolume", .params = { { "VolumeId", VOLUME } } },
+};
+
+static const struct feature_action resize_actions[] = {
+	{ "DescribeVolumesModifications", .params = { { NULL, NULL } } },
+	{ "ModifyVolume", .params = { { "VolumeId", VOLUME }, { "Size", "2" } } },
 };
 
 static const struct feature_action encryption_actions[] = {
@@ -63,7 +69,7 @@ static const struct feature_action encryption_actions[] = {
 };
 
 static const struct feature_action snapshot_actions[] = {
-	{ "DescribeSnapshots", .reads = true, .params = { { "Owner.1", "self" } } },
+	{ "DescribeSnapshots", .params = { { "Owner.1", "self" } } },
 	{ "CreateSnapshot", .params = { { "VolumeId", VOLUME }, TAG_PARAMS("snapshot") } },
 	{ "DeleteSnapshot", .params = { { "SnapshotId", SNAPSHOT } } },
 };
@@ -90,12 +96,12 @@ static const struct feature_action light_stemcell_actions[] = {
 };
 
 static const struct feature_action address_actions[] = {
-	{ "DescribeAddresses", .reads = true },
+	{ "DescribeAddresses", .params = { { NULL, NULL } } },
 	{ "AssociateAddress", .params = { { "AllocationId", ALLOCATION }, { "NetworkInterfaceId", INTERFACE } } },
 };
 
 static const struct feature_action route_actions[] = {
-	{ "DescribeRouteTables", .reads = true },
+	{ "DescribeRouteTables", .params = { { NULL, NULL } } },
 	{ "CreateRoute",
 	  .params = { { "RouteTableId", ROUTE_TABLE },
 		      { "DestinationCidrBlock", "192.0.2.0/24" },
@@ -125,7 +131,7 @@ static const struct feature_action profile_actions[] = {
 
 /* What no method asks for: the other actions' calls are those of VMs, disks, snapshots and tags. */
 static const struct feature_action worker_actions[] = {
-	{ "DescribeRegions", .reads = true, .can_do_without = "the action test_install needs it, and nothing else does" },
+	{ "DescribeRegions", .params = { { NULL, NULL } } },
 };
 
 static bool has_encryption(const struct config *config)
@@ -160,36 +166,42 @@ bool feature_action_is_needed(const struct feature_action *action, const struct 
 }
 
 const struct feature feature_list[] = {
-	{ "VM permissions", ACTIONS(vm_actions) },
-	{ "instance profile permissions",
+	{ AWS_FEATURE_VM, "VM permissions", ACTIONS(vm_actions) },
+	{ AWS_FEATURE_PROFILE, "instance profile permissions",
 	  .used_by = "aws.default_iam_instance_profile",
 	  .allow = "iam:PassRole on its role",
 	  .is_configured = has_profile,
 	  ACTIONS(profile_actions) },
-	{ "network interface permissions",
+	{ AWS_FEATURE_INTERFACE, "network interface permissions",
 	  .untried = "ec2:AssignPrivateIpAddresses and ec2:AssignIpv6Addresses, which VMs with a prefix need and which have "
 		     "no dry run",
 	  ACTIONS(interface_actions) },
-	{ "disk permissions", ACTIONS(disk_actions) },
-	{ "encryption permissions",
+	{ AWS_FEATURE_DISK, "disk permissions", ACTIONS(disk_actions) },
+	{ AWS_FEATURE_RESIZE, "disk resize permissions",
+	  .used_by = "resize_disk and update_disk",
+	  ACTIONS(resize_actions) },
+	{ AWS_FEATURE_ENCRYPTION, "encryption permissions",
 	  .used_by = "aws.encrypted and aws.kms_key_arn",
 	  .untried = "kms:CreateGrant and kms:GenerateDataKeyWithoutPlaintext, which AWS asks for only when the volume is made",
 	  .is_configured = has_encryption,
 	  ACTIONS(encryption_actions) },
-	{ "snapshot permissions", ACTIONS(snapshot_actions) },
-	{ "tag permissions", ACTIONS(tag_actions) },
-	{ "heavy stemcell permissions",
+	{ AWS_FEATURE_SNAPSHOT, "snapshot permissions", ACTIONS(snapshot_actions) },
+	{ AWS_FEATURE_TAG, "tag permissions", ACTIONS(tag_actions) },
+	{ AWS_FEATURE_HEAVY_STEMCELL, "heavy stemcell permissions",
 	  .used_by = "stemcells that come with an image, beside those for disks and snapshots",
 	  ACTIONS(stemcell_actions) },
-	{ "light stemcell permissions",
+	{ AWS_FEATURE_LIGHT_STEMCELL, "light stemcell permissions",
 	  .used_by = "encrypted copies of light stemcells",
 	  ACTIONS(light_stemcell_actions) },
-	{ "elastic IP permissions", .used_by = "VMs with a vip network", ACTIONS(address_actions) },
-	{ "route permissions", .used_by = "VMs with advertised_routes", ACTIONS(route_actions) },
-	{ "spot permissions",
+	{ AWS_FEATURE_SOURCE_DEST_CHECK, "source/destination check permissions",
+	  .used_by = "VMs with source_dest_check",
+	  ACTIONS(source_dest_actions) },
+	{ AWS_FEATURE_ELASTIC_IP, "elastic IP permissions", .used_by = "VMs with a vip network", ACTIONS(address_actions) },
+	{ AWS_FEATURE_ROUTE, "route permissions", .used_by = "VMs with advertised_routes", ACTIONS(route_actions) },
+	{ AWS_FEATURE_SPOT, "spot permissions",
 	  .used_by = "VMs with spot_bid_price",
 	  .untried = "iam:CreateServiceLinkedRole for spot.amazonaws.com, which the account's first spot VM needs",
 	  ACTIONS(spot_actions) },
-	{ "worker action permissions", .used_by = "the action test_install", ACTIONS(worker_actions) },
+	{ AWS_FEATURE_WORKER, "worker action permissions", .used_by = "the action test_install", ACTIONS(worker_actions) },
 };
 const size_t feature_count = sizeof(feature_list) / sizeof(feature_list[0]);

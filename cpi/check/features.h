@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The EC2 actions that the CPI calls, by what they are for, each with parameters for a dry run of it. */
+/* The EC2 actions that the CPI calls, by what they are for, each with parameters for a dry run of it. Which there are, which of
+ * them read and which can be done without says cpi/aws/aws_actions.h. */
 #ifndef CPI_CHECK_FEATURES_H
 #define CPI_CHECK_FEATURES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cpi/aws/aws_actions.h"
 #include "cpi/config.h"
 
 #define FEATURE_MAX_PARAMS 12
@@ -24,13 +26,12 @@ struct feature_param {
 /* Ids are well-formed and name nothing: where a dry run were carried out by mistake, it would find nothing to harm, and make a
  * volume of 1 GiB at most. */
 struct feature_action {
-	const char *name;
-	bool reads;      /* changes nothing, dry or not */
-	const char *can_do_without; /* what happens where it is denied; NULL: a feature is broken */
+	const char *name; /* of EC2, and in the table */
 	struct feature_param params[FEATURE_MAX_PARAMS]; /* end with a NULL name */
 };
 
 struct feature {
+	enum aws_feature_id id; /* the table's */
 	const char *name;    /* the finding's */
 	const char *used_by; /* who needs it, where that is not everybody; else NULL */
 	const char *allow;   /* what else must be allowed, besides the actions; else NULL */

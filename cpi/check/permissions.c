@@ -31,11 +31,11 @@ static struct tally tally_of(const struct dry_run *runs, size_t count)
 		tally.not_found += run->outcome == DRY_RUN_NOT_FOUND;
 		tally.not_tried += run->outcome == DRY_RUN_NOT_TRIED;
 		tally.open += run->outcome != DRY_RUN_PERMITTED && run->outcome != DRY_RUN_DENIED;
-		if (run->outcome != DRY_RUN_DENIED || run->action->can_do_without != NULL)
+		if (run->outcome != DRY_RUN_DENIED || run->declared->can_do_without != NULL)
 			continue;
 		tally.denied++;
 		tally.explicit_deny = tally.explicit_deny || run->explicit_deny;
-		tally.denied_change = tally.denied_change || !run->action->reads;
+		tally.denied_change = tally.denied_change || !run->declared->reads;
 	}
 	return tally;
 }
@@ -48,7 +48,7 @@ static void put_denied(struct buf *text, const struct tally *tally)
 
 	for (size_t i = 0; i < tally->count; i++) {
 		const struct dry_run *run = &tally->runs[i];
-		if (run->outcome != DRY_RUN_DENIED || run->action->can_do_without != NULL)
+		if (run->outcome != DRY_RUN_DENIED || run->declared->can_do_without != NULL)
 			continue;
 		buf_printf(text, "%sec2:%s", before, run->action->name);
 		before = ", ";
@@ -88,8 +88,8 @@ static void put_rest(struct buf *text, const struct tally *tally)
 {
 	for (size_t i = 0; i < tally->count; i++) {
 		const struct dry_run *run = &tally->runs[i];
-		if (run->outcome == DRY_RUN_DENIED && run->action->can_do_without != NULL)
-			buf_printf(text, "; ec2:%s is denied: %s", run->action->name, run->action->can_do_without);
+		if (run->outcome == DRY_RUN_DENIED && run->declared->can_do_without != NULL)
+			buf_printf(text, "; ec2:%s is denied: %s", run->action->name, run->declared->can_do_without);
 	}
 	if (tally->feature->untried != NULL)
 		buf_printf(text, "; not tried: %s", tally->feature->untried);
@@ -124,7 +124,7 @@ static void put_allow(struct buf *advice, const struct tally *tally)
 
 	for (size_t i = 0; i < tally->count; i++) {
 		const struct dry_run *run = &tally->runs[i];
-		if (run->outcome != DRY_RUN_DENIED || run->action->can_do_without != NULL || was_named_before(tally, i))
+		if (run->outcome != DRY_RUN_DENIED || run->declared->can_do_without != NULL || was_named_before(tally, i))
 			continue;
 		buf_printf(advice, "%s%s", before, run->permission);
 		before = ", ";
@@ -134,6 +134,7 @@ static void put_allow(struct buf *advice, const struct tally *tally)
 		buf_printf(advice, ", and %s", tally->feature->allow);
 	if (tally->feature->used_by != NULL)
 		buf_printf(advice, " (needed for %s)", tally->feature->used_by);
+	buf_printf(advice, "; `cpi policy` prints it as part of the feature %s", aws_features[tally->feature->id].name);
 	if (tally->explicit_deny)
 		buf_str(advice, "; AWS speaks of an explicit deny: it has to go from the policy, the permissions boundary or "
 				"the service control policy where it stands");
@@ -195,18 +196,18 @@ static void tell(struct check *check, const struct tally *tally)
 	findings_add(check->findings, &finding);
 }
 
-static void tell_carried_out(struct check *check, const struct feature_action *action)
+static void tell_carried_out(struct check *check, const struct dry_run *run)
 {
-	if (action->reads)
+	if (run->declared->reads)
 		findings_unknown(check->findings, "permissions",
 				 "check that the endpoint is AWS's; with another one only real calls can tell",
 				 "this endpoint carried out a dry run of %s: it does not know dry runs, and no more of them "
 				 "were sent",
-				 action->name);
+				 run->action->name);
 	else
 		findings_failed(check->findings, "permissions",
 				"the endpoint is not AWS's: look there for what the call has made, and do without this check",
-				"this endpoint carried out a dry run of %s", action->name);
+				"this endpoint carried out a dry run of %s", run->action->name);
 }
 
 static const struct dry_run *find_carried_out(const struct dry_run *runs, size_t count)
@@ -230,7 +231,7 @@ void check_permissions(struct check *check)
 	}
 	const struct dry_run *carried_out = find_carried_out(runs, count);
 	if (carried_out != NULL) {
-		tell_carried_out(check, carried_out->action);
+		tell_carried_out(check, carried_out);
 		return;
 	}
 	for (size_t first = 0, next; first < count; first = next) {

@@ -22,6 +22,7 @@ import urllib.request
 from types import SimpleNamespace
 
 import pytest
+from incumbent_policy import INCUMBENT
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LAB = os.path.join(ROOT, "tests", "lab", "lab")
@@ -43,6 +44,11 @@ def no_loop_devices():
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
+
+# what the labs note of our programs' calls, for tests/tools/recorded_actions.py
+if "BUILD_DIR" in os.environ:
+    os.environ["LAB_RECORDED_ACTIONS"] = os.path.join(os.environ["BUILD_DIR"], "recorded-actions")
+    os.makedirs(os.environ["LAB_RECORDED_ACTIONS"], exist_ok=True)
 
 # one for all workers, and for who wants the same walk again
 os.environ.setdefault("WALK_SEED", str(random.SystemRandom().randrange(1 << 32)))
@@ -162,6 +168,10 @@ class Lab:
         """options(page_size=2, clock_offset=3600, deregistered="empty")."""
         return self.control("options", "POST", settings)
 
+    def allow(self, actions):
+        """What cpi may do from now on, as in a policy ("ec2:Describe*"); None: all."""
+        self.control("policy", "PUT", {} if actions is None else {"allow": sorted(actions)})
+
     def reset(self):
         """Back to no faults, settings, records; what takes time is done. The account stays."""
         self.control("reset", "POST")
@@ -207,6 +217,11 @@ def beside(call):
     return thread, answers
 
 
+def policy_of(request):
+    """What cpi may do in a test: what the incumbent's policy allows, or all where the test is of what only we do."""
+    return None if request.node.get_closest_marker("beyond_incumbent") else INCUMBENT
+
+
 @pytest.fixture(scope="session")
 def session_lab(tmp_path_factory):
     """The lab that most tests share."""
@@ -216,20 +231,22 @@ def session_lab(tmp_path_factory):
 
 
 @pytest.fixture
-def lab(session_lab):  # pylint: disable=redefined-outer-name
+def lab(request, session_lab):  # pylint: disable=redefined-outer-name
     """The shared lab without anyone else's faults, settings and records. Things in its account may be others'."""
     session_lab.reset()
+    session_lab.allow(policy_of(request))
     yield session_lab
     session_lab.reset()
 
 
 @pytest.fixture
-def fresh_lab(tmp_path):
+def fresh_lab(request, tmp_path):
     """A lab of the test's own; call it for more, with what `lab up` takes: fresh_lab(devices="plain")."""
     labs = []
 
     def make(devices=None, options=()):
         labs.append(Lab(tmp_path / f"lab{len(labs)}", devices, options))
+        labs[-1].allow(policy_of(request))
         return labs[-1]
     yield make
     for each in labs:
@@ -266,10 +283,11 @@ def whoami_boto3(namespace_lab, whoami_home):  # pylint: disable=unused-argument
 
 
 @pytest.fixture
-def machine(namespace_lab, whoami_home, whoami_boto3):  # pylint: disable=redefined-outer-name
+def machine(request, namespace_lab, whoami_home, whoami_boto3):  # pylint: disable=redefined-outer-name
     """A machine where nobody has credentials (credentials_kit.py)."""
     from credentials_kit import Machine
     namespace_lab.reset()
+    namespace_lab.allow(policy_of(request))
     for each in whoami_home.iterdir():
         if each.is_dir():
             shutil.rmtree(each)

@@ -11,6 +11,7 @@ import random
 import time
 from types import SimpleNamespace
 
+import pytest
 from botocore.exceptions import ClientError
 from conftest import account, director_context, wait_until
 
@@ -448,6 +449,13 @@ METHODS = {
     "delete_snapshot": _delete_snapshot,
 }
 SCENARIOS = METHODS | ACTIONS
+# The incumbent builds stemcells on an instance, reboots what runs, and has no worker actions.
+BEYOND = {"create_stemcell (direct, 4 blocks)", "reboot_vm (stopped)", *ACTIONS}
+
+
+def parameters(names=tuple(SCENARIOS)):
+    """For parametrize: the scenarios, those that go beyond the incumbent marked."""
+    return [pytest.param(name, marks=pytest.mark.beyond_incumbent if name in BEYOND else ()) for name in names]
 
 
 def scene_env(lab, name):

@@ -10,6 +10,8 @@ from command_kit import ACTIONS, NOBODY, lab_env, run, signed_by, users, write_p
 from conftest import CPI, account
 from tmux_kit import PROMPT, Window, plain
 
+pytestmark = pytest.mark.beyond_incumbent
+
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 
 

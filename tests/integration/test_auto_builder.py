@@ -11,6 +11,8 @@ from direct_kit import MIB, blocks_of, is_image, noise, request, snapshot_of
 from scenarios import holdings, wipe
 from test_create_stemcell import config_with, created, refused, state_env
 
+pytestmark = pytest.mark.beyond_incumbent
+
 NOBODY = 65534
 DIRECT = r"INFO.*building the stemcell without an instance \(direct, as aws.stemcell.builder is auto, this machine cannot build " \
          r"\((.*)\) and no aws.stemcell.ssh is configured: through the EBS direct APIs"

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from conftest import ROOT, run_cpi
-from scenarios import SCENARIOS, create_vm, dynamic, holdings, prepare, wipe
+from scenarios import SCENARIOS, create_vm, dynamic, holdings, parameters, prepare, wipe
 from test_create_stemcell import created, state_env
 
 TABLE = os.path.join(ROOT, "docs", "calls.md")
@@ -55,7 +55,7 @@ def test_the_table_has_every_method():
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", parameters())
 def test_calls_of(lab, stemcell, tmp_path, name):
     scene = prepare(name, lab, stemcell)
     calls, sequence, actions = measured(lab, scene.request, tmp_path, scene.env)
@@ -75,7 +75,7 @@ def test_a_plain_create_vm(lab, tmp_path):
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", parameters())
 def test_no_lookup_is_made_twice(lab, stemcell, tmp_path, name):
     """A description with the same parameters comes again only in a wait: after a call that changes something."""
     scene = prepare(name, lab, stemcell)

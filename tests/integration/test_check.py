@@ -14,12 +14,14 @@ import pytest
 from conftest import CPI, ROOT, account, director_env, wait_until
 from registry import PASSWORD, Registry, certificate
 
-PERMISSIONS = ["VM permissions", "network interface permissions", "disk permissions", "snapshot permissions", "tag permissions",
-               "heavy stemcell permissions", "light stemcell permissions", "elastic IP permissions", "route permissions",
-               "spot permissions"]
+pytestmark = pytest.mark.beyond_incumbent
+
+PERMISSIONS = ["VM permissions", "network interface permissions", "disk permissions", "disk resize permissions",
+               "snapshot permissions", "tag permissions", "heavy stemcell permissions", "light stemcell permissions",
+               "source/destination check permissions", "elastic IP permissions", "route permissions", "spot permissions"]
 WORKERS = "worker action permissions"  # never wrong
 # those that are there only where the configuration asks for them, and behind which line
-CONFIGURED = {"instance profile permissions": "VM permissions", "encryption permissions": "disk permissions"}
+CONFIGURED = {"instance profile permissions": "VM permissions", "encryption permissions": "disk resize permissions"}
 NAMES = ["configuration", "state directory", "region", "credentials", "EC2 endpoint", "load balancer endpoint", "STS endpoint",
          "clock", "identity", "EC2", *PERMISSIONS, WORKERS, "classic load balancer permissions", "target group permissions", "builder"]
 STATES = {"ok": "ok", "WRONG": "failed", "?": "unknown"}
@@ -292,9 +294,10 @@ def test_configured_features(lab, found):
 def test_one_permission_is_missing(lab, found):
     lab.faults({"action": "ModifyVolume", "kind": "deny", "count": -1})
     answer = found()
-    assert failed(answer) == ["disk permissions"]
-    assert answer["disk permissions"]["text"] == "denied: ec2:ModifyVolume; 7 of 8 permitted"
-    assert answer["disk permissions"]["advice"].startswith("allow ec2:ModifyVolume on *")
+    assert failed(answer) == ["disk resize permissions"]
+    line = answer["disk resize permissions"]
+    assert line["text"] == "denied: ec2:ModifyVolume; 1 of 2 permitted"
+    assert line["advice"].startswith("allow ec2:ModifyVolume on *") and "`cpi policy`" in line["advice"]
 
 
 def test_reading_only(lab, found):
@@ -404,7 +407,7 @@ def test_cannot_tell(rule, shown, advice, lab, found):
     assert not failed(answer)
     finding = answer["disk permissions"]
     assert finding["state"] == "unknown" and finding["advice"].startswith(advice)
-    assert finding["text"] == f"7 of 8 permitted, none denied; not certain: ec2:DetachVolume ({shown})"
+    assert finding["text"] == f"5 of 6 permitted, none denied; not certain: ec2:DetachVolume ({shown})"
 
 
 def test_who_only_runs_bosh(lab, found):

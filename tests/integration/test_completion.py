@@ -8,7 +8,7 @@ from command_kit import ACTIONS
 from conftest import CPI, ROOT, director_env, wait_until
 from tmux_kit import PROMPT, Window
 
-COMMANDS = {"check", "sweep", "timeline", "upload-image", "call", "help", "version"}
+COMMANDS = {"check", "policy", "sweep", "timeline", "upload-image", "call", "help", "version"}
 COMMON = {"--config", "--region", "--profile", "--json", "--help"}
 FILES = ""
 
@@ -58,7 +58,7 @@ def test_options_of_commands():
     assert offered("upload-image", "--architecture", "") == {"x86_64", "arm64"}
     assert offered("call", "--") == {"--config", "--region", "--profile", "--api-version", "--help"}
     assert offered("call", "info", "--api-version", "") == {"1", "2", "3"}
-    for command in ("check", "sweep", "timeline", "upload-image"):
+    for command in ("check", "policy", "sweep", "timeline", "upload-image"):
         assert offered(command, "") == {FILES}
     assert offered("version", "") == set()
 
@@ -137,3 +137,11 @@ def test_bash_without_a_terminal(installed):  # pylint: disable=redefined-outer-
 COMP_WORDS=(cpi create_volume --size-gb 3 --vol); COMP_CWORD=4; _cpi '{CPI}' --vol 3; printf "%s\\n" "${{COMPREPLY[@]}}"'''
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.split() == ["--volume-type"] and result.stderr == ""
+
+
+def test_features():
+    """Of a policy: one more behind a comma."""
+    assert {"vm", "disk", "disk-resize"} <= offered("policy", "--only", "")
+    assert offered("policy", "--only", "disk") == {"disk", "disk-resize"}
+    assert offered("policy", "--without", "vm,elb,ro") == {"vm,elb,route", "vm,elb,role"}
+    assert {"--only", "--with", "--without", "--list", "--role", "--kms-key", "--region", "--config"} <= offered("policy", "--")

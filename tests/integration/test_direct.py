@@ -14,6 +14,8 @@ from test_kill import sweep
 from test_tls import Authority
 from wire_kit import Front, Proxy
 
+pytestmark = pytest.mark.beyond_incumbent
+
 SEED = os.environ["WALK_SEED"]  # conftest
 SIZE = 12 * MIB
 COUNT = SIZE // BLOCK

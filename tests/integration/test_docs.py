@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, director_context, run_cpi
-from scenarios import ACTIONS, METHODS, holdings, make_address, prepare, small_image, wipe
+from scenarios import ACTIONS, METHODS, holdings, make_address, parameters, prepare, small_image, wipe
 from test_create_stemcell import created, state_env
 
 METHODS_PAGE = os.path.join(ROOT, "docs", "methods.md")
@@ -85,7 +85,7 @@ def test_every_action_has_its_example():
     assert sorted(page(ACTIONS_PAGE)) == sorted(ACTIONS)
 
 
-@pytest.mark.parametrize("name", [*METHODS, *OTHERS, *ACTIONS])
+@pytest.mark.parametrize("name", parameters([*METHODS, *OTHERS, *ACTIONS]))
 def test_example(lab, stemcell, tmp_path, name):
     before = holdings(lab)
     try:

@@ -14,7 +14,7 @@ import re
 
 import pytest
 from conftest import run_cpi, start_cpi, request_bytes
-from scenarios import SCENARIOS, holdings, more_than, prepare, wipe
+from scenarios import holdings, more_than, parameters, prepare, wipe
 from test_create_stemcell import journals, state_env
 
 SEED = os.environ["WALK_SEED"]  # conftest
@@ -129,7 +129,7 @@ def walk(lab, stemcell, tmp_path):
         wipe(lab, each.first)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", parameters())
 def test_some_points(walk, record_property, name):
     """A sample that WALK_SEED decides."""
     walking = walk(name)
@@ -141,7 +141,7 @@ def test_some_points(walk, record_property, name):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", parameters())
 def test_all_points(walk, record_property, name):
     """Every one."""
     walking = walk(name)

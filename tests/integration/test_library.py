@@ -12,6 +12,8 @@ from library_kit import Library, execution
 from test_create_stemcell import journals, state_env
 from test_library_host import REGIONS, everywhere, settings_of
 
+pytestmark = pytest.mark.beyond_incumbent
+
 ACTIONS = ("test_install list_workers create_worker delete_worker get_worker has_worker start_worker reboot_worker get_volumes "
            "has_volume create_volume delete_volume attach_volume detach_volume create_snapshot snapshot_volume delete_snapshot "
            "has_snapshot set_worker_metadata").split()

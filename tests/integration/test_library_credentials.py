@@ -8,6 +8,8 @@ from credentials_kit import SOURCES
 from library_kit import Library
 from test_library import done
 
+pytestmark = pytest.mark.beyond_incumbent
+
 
 def owner(machine, settings=None):
     """The ARN of whom the library's call was signed as."""

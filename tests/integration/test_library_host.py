@@ -3,9 +3,12 @@
 ThreadSanitizer."""
 import json
 
+import pytest
 from conftest import account
 from library_kit import SO, drive
 from test_create_stemcell import journals, state_env
+
+pytestmark = pytest.mark.beyond_incumbent
 
 REGIONS = ("us-east-1", "us-west-2")
 SANITIZED = "sanitize" in SO

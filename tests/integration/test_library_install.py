@@ -10,6 +10,8 @@ import pytest
 from conftest import ROOT, director_env
 from library_kit import BUILD, sanitized
 
+pytestmark = pytest.mark.beyond_incumbent
+
 EXAMPLES = os.path.join(ROOT, "packaging", "examples")
 FUNCTIONS = ("version name provider_type default_settings list_actions action_definition execute free").split()
 

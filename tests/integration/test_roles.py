@@ -95,6 +95,7 @@ def test_session_that_ends_in_a_wait(lab):
 
 # Denials
 
+@pytest.mark.beyond_incumbent
 def test_denial_decoded(lab):
     lab.faults({"action": "CreateVolume", "kind": "deny", "count": -1})
     result = run(lab, CREATE_DISK)

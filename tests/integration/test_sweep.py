@@ -12,6 +12,8 @@ from conftest import CPI, account, director_context, run_cpi
 from test_create_stemcell import REQUEST_TAG, config_with, created, heavy, journals, state_env
 from test_kill import Running, sweep
 
+pytestmark = pytest.mark.beyond_incumbent
+
 DIRECTOR = director_context()["director_uuid"]
 
 

@@ -13,6 +13,8 @@ from direct_kit import BLOCK, MIB, blocks_of, is_image, noise, snapshot_of, stat
 from test_create_stemcell import config_with, image, journals, state_env, tags
 from test_kill import sweep
 
+pytestmark = pytest.mark.beyond_incumbent
+
 SIZE = 6 * MIB
 
 

@@ -12,6 +12,8 @@ from scenarios import (ELSEWHERE, ZONE, action, attach, holdings, make_disk, mak
                        wipe)
 from test_create_stemcell import config_with, created, journals, state_env, tags
 
+pytestmark = pytest.mark.beyond_incumbent
+
 NO_WORKER, NO_VOLUME, NO_SNAPSHOT = "i-0123456789abcdef0", "vol-0123456789abcdef0", "snap-0123456789abcdef0"
 DONE = {"success": True}
 

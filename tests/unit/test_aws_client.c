@@ -19,8 +19,8 @@
 #include "tests/unit/gather.h"
 #include "tests/unit/tree.h"
 
-#define GOOD "<?xml version=\"1.0\"?>\n<DescribeThingsResponse xmlns=\"x\"><requestId>req-ok</requestId><a>1</a>" \
-	     "</DescribeThingsResponse>"
+#define GOOD "<?xml version=\"1.0\"?>\n<DescribeVolumesResponse xmlns=\"x\"><requestId>req-ok</requestId><a>1</a>" \
+	     "</DescribeVolumesResponse>"
 
 static const struct aws_service service = { .name = "ec2", .version = "2016-11-15" };
 
@@ -31,7 +31,7 @@ static int call_with(struct fake_aws *fake, struct aws_call call, struct error *
 
 	call.service = &service;
 	if (call.action == NULL)
-		call.action = "DescribeThings";
+		call.action = "DescribeVolumes";
 	int result = aws_call(fake->client, &call, arena, &root, err);
 	if (result == 0 && root != NULL)
 		assert_string_equal(xml_text(root, "a"), "1");
@@ -65,7 +65,7 @@ static void test_what_is_sent(void **state)
 	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
 	assert_int_equal(call_with(&fake, (struct aws_call){ .params = &params }, NULL), 0);
 	assert_string_equal(fake.bodies[0],
-			    "Action=DescribeThings&Version=2016-11-15&Name=a%20b%26c%3Dd%2F%C3%BC&Empty="
+			    "Action=DescribeVolumes&Version=2016-11-15&Name=a%20b%26c%3Dd%2F%C3%BC&Empty="
 			    "&Filter.1.Value.2=v");
 	assert_string_equal(fake.url, "https://ec2.eu-west-1.amazonaws.com/");
 	assert_string_equal(fake.dates[0], "20260101T000000Z");
@@ -112,13 +112,41 @@ static void test_the_log_line(void **state)
 	assert_int_equal(call_with(&fake, (struct aws_call){ .purpose = "a \"quoted\" name\n" }, NULL), 0);
 	fake_aws_log(&fake, text, sizeof(text));
 	assert_non_null(
-		strstr(text, ": aws-call action=DescribeThings start=2026-01-01T00:00:00.000Z duration_ms=1 attempts=1 "
+		strstr(text, ": aws-call action=DescribeVolumes start=2026-01-01T00:00:00.000Z duration_ms=1 attempts=1 "
 			     "wait_ms=0 status=200 aws_request_id=req-ok for=\"a \\\"quoted\\\" name \"\n"));
 	fake_aws_script(&fake, error_answer(400, "VolumeInUse", "it is"));
 	assert_int_equal(call_plain(&fake, NULL), -1);
 	fake_aws_log(&fake, text, sizeof(text));
 	assert_non_null(strstr(text, " status=400 aws_request_id=ea966190-f9aa-478e-9ede-example code=VolumeInUse "
 			       "for=\"thing thing-1\"\n"));
+	fake_aws_close(&fake);
+}
+
+/* Nothing goes out that no policy would allow. */
+static void test_what_is_not_declared_is_not_called(void **state)
+{
+	(void)state;
+	static const struct aws_service elb = { .name = "elasticloadbalancing", .version = "2012-06-01" };
+	struct aws_call calls[] = {
+		{ .service = &service, .action = "DescribeThings" },
+		{ .service = &elb, .action = "DescribeVolumes" },
+		{ .service = &service, .action = "PassRole" },
+		{ .service = &service, .action = "describeVolumes" },
+	};
+	struct fake_aws fake;
+
+	fake_aws_open(&fake);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct aws_rest_call rest = { .call = calls[i], .method = "GET", .path = "/" };
+		const struct xml_node *root;
+		struct error err;
+		assert_int_equal(aws_call(fake.client, &calls[i], NULL, &root, &err), -1);
+		assert_int_equal(err.kind, ERROR_INTERNAL);
+		assert_non_null(strstr(err.message, calls[i].action));
+		assert_int_equal(aws_call_rest(fake.client, &rest, &err), -1);
+		assert_int_equal(err.kind, ERROR_INTERNAL);
+	}
+	assert_int_equal(fake.n_requests, 0);
 	fake_aws_close(&fake);
 }
 
@@ -133,12 +161,13 @@ static void test_an_error_says_all(void **state)
 	assert_int_equal(call_plain(&fake, &err), -1);
 	assert_int_equal(err.kind, ERROR_AWS);
 	assert_string_equal(err.message,
-			    "DescribeThings failed: You are not authorized (AWS code UnauthorizedOperation, "
-			    "request id ea966190-f9aa-478e-9ede-example)");
+			    "DescribeVolumes failed: You are not authorized (AWS code UnauthorizedOperation, "
+			    "request id ea966190-f9aa-478e-9ede-example); ec2:DescribeVolumes is part of the feature disk: "
+			    "`cpi policy` prints the IAM policy that allows it");
 	assert_string_equal(err.aws_code, "UnauthorizedOperation");
 	assert_string_equal(err.aws_message, "You are not authorized");
 	assert_string_equal(err.aws_request_id, "ea966190-f9aa-478e-9ede-example");
-	assert_string_equal(err.aws_action, "DescribeThings");
+	assert_string_equal(err.aws_action, "DescribeVolumes");
 	assert_int_equal(err.http_status, 403);
 	assert_false(err.retryable);
 	fake_aws_close(&fake);
@@ -194,12 +223,12 @@ static const struct passing {
 	{ { .way = FAKE_REFUSED }, ERROR_NETWORK },
 	{ { .way = FAKE_CUT }, ERROR_NETWORK },
 	{ { .way = FAKE_HANG }, ERROR_TIMEOUT },
-	{ { .body = "<DescribeThingsResponse><requestId>req" }, ERROR_INVALID },
+	{ { .body = "<DescribeVolumesResponse><requestId>req" }, ERROR_INVALID },
 	{ { .body = "" }, ERROR_INVALID },
 	{ { .body = "garbage" }, ERROR_INVALID },
 	{ { .body = "<html><body/></html>" }, ERROR_INVALID },
-	{ { .body = "<DescribeThings/>" }, ERROR_INVALID },
-	{ { .body = "<!DOCTYPE html><DescribeThingsResponse/>" }, ERROR_INVALID },
+	{ { .body = "<DescribeVolumes/>" }, ERROR_INVALID },
+	{ { .body = "<!DOCTYPE html><DescribeVolumesResponse/>" }, ERROR_INVALID },
 	{ { .status = 500, .body = "" }, ERROR_AWS },
 	{ { .status = 502, .body = "<html>bad gateway" }, ERROR_AWS },
 	{ { .status = 503, .body = "<Response><Errors><Error><Code>Unavailable</Code></Error></Errors></Response>" },
@@ -239,8 +268,8 @@ static void test_what_does_not_pass_is_an_error(void **state)
 		assert_int_equal(call_plain(&fake, &err), -1);
 		assert_int_equal(err.kind, passing[i].kind);
 		assert_true(err.retryable);
-		assert_string_equal(err.aws_action, "DescribeThings");
-		assert_non_null(strstr(err.message, "DescribeThings"));
+		assert_string_equal(err.aws_action, "DescribeVolumes");
+		assert_non_null(strstr(err.message, "DescribeVolumes"));
 		fake_aws_close(&fake);
 	}
 }
@@ -704,7 +733,7 @@ static void test_credentials_that_run_out(void **state)
 		if (i == 1) /* refused although its time is not up: loaded anew and tried again */
 			fake_aws_script(&fake, error_answer(400, "RequestExpired", "expired"));
 		else
-			fake_aws_script(&fake, (struct fake_answer){ .body = GOOD, .action = "DescribeThings" });
+			fake_aws_script(&fake, (struct fake_answer){ .body = GOOD, .action = "DescribeVolumes" });
 	}
 	assert_int_equal(call_plain(&fake, NULL), 0);
 	assert_non_null(strstr(fake.authorizations[3], "ASIA1/"));
@@ -716,7 +745,7 @@ static void test_credentials_that_run_out(void **state)
 	/* the source fails: what is still valid stays in use */
 	fake.now_ms = 117 * 60 * 1000;
 	fake_aws_script(&fake, (struct fake_answer){ .way = FAKE_REFUSED });
-	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD, .action = "DescribeThings" });
+	fake_aws_script(&fake, (struct fake_answer){ .body = GOOD, .action = "DescribeVolumes" });
 	assert_int_equal(call_plain(&fake, NULL), 0);
 	fake_aws_close(&fake);
 }
@@ -822,7 +851,7 @@ static void test_no_memory(void **state)
 		fake.repeat_last = true;
 		fake_aws_script(&fake, (struct fake_answer){ .body = GOOD });
 		struct arena *arena CLEANUP_ARENA = arena_new(1000000);
-		struct aws_call call = { .service = &service, .action = "DescribeThings" };
+		struct aws_call call = { .service = &service, .action = "DescribeVolumes" };
 		const struct xml_node *root = NULL;
 		assert_non_null(arena_alloc(arena, 10));
 		fail_alloc_after(n);
@@ -843,6 +872,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_sent),
 		cmocka_unit_test(test_parameters_beyond_the_limit_are_not_sent_cut),
 		cmocka_unit_test(test_the_log_line),
+		cmocka_unit_test(test_what_is_not_declared_is_not_called),
 		cmocka_unit_test(test_an_error_says_all),
 		cmocka_unit_test(test_other_forms_of_errors),
 		cmocka_unit_test(test_what_passes_is_repeated),

@@ -23,6 +23,8 @@
 #define DENIED "A policy denies arn:aws:iam::1:user/me explicitly ec2:RunInstances on arn:aws:ec2:eu-west-1:1:instance/*"
 #define STATEMENT(id) "{\"statementId\":\"" id "\",\"effect\":\"DENY\"}"
 
+#define FEATURE "; ec2:RunInstances is part of the feature vm: `cpi policy` prints the IAM policy that allows it"
+
 static const struct aws_service service = { .name = "ec2", .version = "2016-11-15" };
 
 static int call(struct fake_aws *fake, struct error *err)
@@ -96,7 +98,7 @@ static void test_decoded(void **state)
 		script_decoded(&fake, rows[i].document);
 		assert_int_equal(call(&fake, &err), -1);
 		snprintf(expected, sizeof(expected), "RunInstances failed: You are not authorized to perform this operation. (AWS "
-			 "code %s, request id req-no). %s", rows[i].code, rows[i].sentence);
+			 "code %s, request id req-no). %s" FEATURE, rows[i].code, rows[i].sentence);
 		assert_string_equal(err.message, expected);
 		assert_int_equal(err.kind, ERROR_AWS);
 		assert_int_equal(err.http_status, 403);
@@ -116,7 +118,7 @@ static void expect_original(struct fake_aws *fake)
 
 	assert_int_equal(call(fake, &err), -1);
 	assert_string_equal(err.message, "RunInstances failed: You are not authorized to perform this operation. (AWS code "
-			    "UnauthorizedOperation, request id req-no). Encoded authorization failure message: blob");
+			    "UnauthorizedOperation, request id req-no)" FEATURE ". Encoded authorization failure message: blob");
 	assert_string_equal(err.aws_code, "UnauthorizedOperation");
 	assert_string_equal(err.aws_action, "RunInstances");
 	assert_false(err.retryable);
@@ -181,7 +183,7 @@ static void test_a_long_one(void **state)
 	assert_int_equal(call(&fake, &err), -1);
 	assert_string_equal(err.message, "RunInstances failed: You are not authorized to perform this operation. (AWS code "
 			    "UnauthorizedOperation, request id req-no). The reason stands, encoded, in the debug log, for aws sts "
-			    "decode-authorization-message");
+			    "decode-authorization-message" FEATURE);
 	fake_aws_log(&fake, text, sizeof(text));
 	assert_non_null(strstr(text, blob));
 	close_all(&fake);

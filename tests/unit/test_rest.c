@@ -66,7 +66,7 @@ static int read_answer(void *self, const struct http_response *response, struct 
 static int call_with(struct fake_aws *fake, struct aws_rest_call call, struct error *err)
 {
 	call.call.service = &service;
-	call.call.action = "DoThing";
+	call.call.action = "StartSnapshot";
 	if (call.method == NULL)
 		call.method = "PUT";
 	if (call.path == NULL)
@@ -219,7 +219,7 @@ static void test_forms_of_errors(void **state)
 		const char *message;
 	} rows[] = {
 		{ "ValidationException", "{\"message\":\"no\"}", "ValidationException",
-		  "DoThing failed: no (AWS code ValidationException, request id req-1)" },
+		  "StartSnapshot failed: no (AWS code ValidationException, request id req-1)" },
 		{ "ValidationException:http://internal.amazon.com/coral/", "{\"Message\":\"no\"}", "ValidationException", "failed: no (" },
 		{ "aws.ebs#ValidationException", "{}", "ValidationException", "AWS gives no message" },
 		{ NULL, "{\"__type\":\"com.amazonaws.ebs#ValidationException\",\"message\":\"no\"}", "ValidationException", "no (" },
@@ -249,7 +249,7 @@ static void test_forms_of_errors(void **state)
 		assert_int_equal(err.http_status, 400);
 		assert_string_equal(err.aws_code, rows[i].code);
 		assert_string_equal(err.aws_request_id, "req-1");
-		assert_string_equal(err.aws_action, "DoThing");
+		assert_string_equal(err.aws_action, "StartSnapshot");
 		if (strstr(err.message, rows[i].message) == NULL)
 			fail_msg("row %zu: %s", i, err.message);
 	}
@@ -419,7 +419,7 @@ static void test_the_log_line(void **state)
 	fake_aws_script(fake, (struct fake_answer){ .status = 201, .request_id = "req-9" });
 	assert_int_equal(call_with(fake, (struct aws_rest_call){ .call = { .purpose = "thing" } }, NULL), 0);
 	fake_aws_log(fake, text, sizeof(text));
-	assert_non_null(strstr(text, "aws-call action=DoThing start=2026-01-01T00:00:00.000Z duration_ms=1 attempts=1 wait_ms=0 "
+	assert_non_null(strstr(text, "aws-call action=StartSnapshot start=2026-01-01T00:00:00.000Z duration_ms=1 attempts=1 wait_ms=0 "
 				     "status=201 aws_request_id=req-9 for=\"thing\"\n"));
 	/* a quiet one that fails at once is as loud as others */
 	fake_aws_script(fake, refusal(409, "ConflictException", "{}"));

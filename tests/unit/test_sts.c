@@ -246,7 +246,8 @@ static void test_denied(void **state)
 	assert_string_equal(err.message,
 			    "role " ROLE_ARN " may not be assumed with somewhere (check the role's trust policy with its "
 			    "conditions, and that the caller's own policies allow sts:AssumeRole on it): AssumeRole failed: User: "
-			    "me is not authorized to perform: sts:AssumeRole (AWS code AccessDenied, request id req-no)");
+			    "me is not authorized to perform: sts:AssumeRole (AWS code AccessDenied, request id req-no); sts:AssumeRole is part "
+			    "of the feature role: `cpi policy` prints the IAM policy that allows it");
 	end(&fixture);
 }
 

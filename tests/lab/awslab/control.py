@@ -60,7 +60,7 @@ def _do(gateway, lab, method, name, value, query):
             return lab.direct.expire((value or {}).get("SnapshotId", "*"))
     if name == "sessions/token":
         return lab.sessions.token(**value)
-    settings = lab.settings()[name]  # states, devices, imds, options, buckets, sessions, container
+    settings = lab.policy.settings if name == "policy" else lab.settings()[name]  # states, devices, imds, options, buckets, sessions, container
     with gateway.lock:
         if method in ("DELETE", "PUT"):
             settings.clear()

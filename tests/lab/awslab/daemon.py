@@ -25,6 +25,7 @@ from . import (account, balancers, common, compute, container, denials, describe
 from .buckets import Buckets
 from .disks import Disks
 from .faults import Faults
+from .policy import Policy
 from .sessions import Sessions
 from .states import States
 
@@ -37,6 +38,7 @@ class Lab:
         self.options = {}
         self.sessions, self.denied = Sessions(self.now), {}  # denied: what encoded messages say
         self.states, self.faults, self.buckets = States(), Faults(), Buckets()
+        self.policy = Policy()
         self.disks = Disks(folder, kind, by_udev, self.log)
         self.builder_id = self.metadata = self.portal = self.container = None
         self.direct = direct.Direct(self)

@@ -2,7 +2,8 @@
 """Who may do what: refusals on demand, the encoded messages that EC2 puts into its refusals and STS decodes, and dry runs
 of those actions in which moto does not look at DryRun.
 
-A refusal comes after the signature has been checked, as AWS does it, and by policy or by a fault rule of the kind `deny`.
+A refusal comes after the signature has been checked, as AWS does it, and by policy (moto's, or the one that tests set: policy.py)
+or by a fault rule of the kind `deny`.
 """
 import base64
 import json
@@ -46,16 +47,17 @@ def install(lab):
 def refused(lab, call):
     """The message of EC2's refusal of a call that is not permitted; of one that changes something, with the reasons encoded."""
     arn = lab.sessions.arn_of(call.access_key_id)
-    text = f"You are not authorized to perform this operation. User: {arn} is not authorized to perform: ec2:{call.action}"
+    action = call.denied if isinstance(call.denied, str) else f"ec2:{call.action}"
+    text = f"You are not authorized to perform this operation. User: {arn} is not authorized to perform: {action}"
     if call.action.startswith(("Describe", "Get")):
-        return f"{text} because no identity-based policy allows the ec2:{call.action} action"
+        return f"{text} because no identity-based policy allows the {action} action"
     resource = f"arn:aws:ec2:{call.region}:{lab.sessions.account}:*"
     encoded = base64.urlsafe_b64encode(secrets.token_bytes(300)).decode()
     lab.denied[encoded] = json.dumps({
         "allowed": False, "explicitDeny": False, "matchedStatements": {"items": []}, "failures": {"items": []},
-        "context": {"principal": {"arn": arn}, "action": f"ec2:{call.action}", "resource": resource,
+        "context": {"principal": {"arn": arn}, "action": action, "resource": resource,
                     "conditions": {"items": [{"key": "ec2:Region", "values": {"items": [{"value": call.region}]}}]}}})
-    return f"{text} on resource: {resource} because no identity-based policy allows the ec2:{call.action} action. {MARK}{encoded}"
+    return f"{text} on resource: {resource} because no identity-based policy allows the {action} action. {MARK}{encoded}"
 
 
 # Dry runs. A handler that looks at DryRun does so once it has read its parameters, so that their errors come first. Where none

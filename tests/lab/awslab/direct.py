@@ -78,9 +78,10 @@ class Request(IAMRequest):
 
 
 def denied(arn, call):
-    return Refusal("AccessDeniedException", f"User: {arn} is not authorized to perform: ebs:{call.action} on resource: "
+    action = call.denied if isinstance(call.denied, str) else f"ebs:{call.action}"
+    return Refusal("AccessDeniedException", f"User: {arn} is not authorized to perform: {action} on resource: "
                    f"arn:aws:ec2:{call.region}::snapshot/{call.params.get('SnapshotId', '*')} because no identity-based policy "
-                   f"allows the ebs:{call.action} action")
+                   f"allows the {action} action")
 
 
 class Direct:

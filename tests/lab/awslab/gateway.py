@@ -74,7 +74,8 @@ class Call:
         scope = re.search(r"Credential=([^/,]*)/[^/]*/([^/]*)/([^/]*)/", handler.headers.get("Authorization") or "")
         self.access_key_id, self.region, self.service = scope.groups() if scope else (None, None, unsigned_service(
             handler.command, url.path, self.version))
-        self.denied = False
+        self.denied = False  # or the permission that is lacking
+        self.permissions = []  # what AWS asks for, of our programs' calls
         self.time, self.start = time.time(), time.monotonic()
         self.status = self.error = self.ended = None
         self.faults = []
@@ -87,7 +88,7 @@ class Call:
                 "time": self.time, "start": self.start, "end": self.ended,
                 "duration": None if self.ended is None else self.ended - self.start, "request_id": self.request_id,
                 "access_key_id": self.access_key_id, "region": self.region, "service": self.service, "unsigned_payload": self.unsigned_payload,
-                "faults": self.faults}
+                "faults": self.faults, "permissions": self.permissions}
 
 
 def unsigned_service(method, path, version):
@@ -306,6 +307,8 @@ class Handler(BaseHTTPRequestHandler):
                 answer = self.error(call, fault)
             elif kind == "deny":
                 call.denied = True
+        lacking = self.gateway.lab.policy.look(call, self.headers.get("User-Agent", ""))
+        call.denied = call.denied or lacking or False
         answer = answer or self.gateway.ask(self, call, body)
         for fault in faults:
             kind, seconds = fault["kind"], float(fault.get("seconds", 0))
