@@ -24,7 +24,7 @@ def bosh_deployment():
     job = {"name": "aws_cpi", "release": "bosh-aws-cpi"}
     return {
         "name": "bosh",
-        "releases": [{"name": name, "url": f"https://bosh.io/d/{name}?v=1", "sha1": "1" * 40, "version": "1"}
+        "releases": [{"name": name, "url": f"https://bosh.io/d/{name}?v=1", "sha1": "a1" * 20, "version": "1.2.3"}
                      for name in ("bosh", "bpm", "bosh-aws-cpi")],
         "instance_groups": [{"name": "bosh", "jobs": [{"name": "director", "release": "bosh"}, job],
                              "properties": {"director": {"cpi_job": "aws_cpi"}, "aws": copy.deepcopy(aws)}}],
