@@ -135,7 +135,7 @@ def _prompt(lab, tmp_path):
         (tmp_path / "bin" / name).symlink_to(program)
     (tmp_path / "cpi.json").write_text(json.dumps(lab.config))
     (tmp_path / "image").symlink_to(small_image(lab))
-    env = lab_env(lab, tmp_path, CPI_LOG_LEVEL="warn", AWS_CPI_STATE_DIR=str(tmp_path / "state"))
+    env = lab_env(lab, tmp_path, AWS_CPI_STATE_DIR=str(tmp_path / "state"))
     env["PATH"] = f"{tmp_path}/bin:{env['PATH']}"
     yield lambda command: run(["sh", "-c", command], env, tmp_path).stdout
     lab.reset()
