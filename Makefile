@@ -175,6 +175,12 @@ $(LIBRARY_DRIVER): $(BUILD)/obj/tests/tools/library_driver.o
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -o $@ $^
 
+# tells which properties are read: all look-ups pass through it
+PROPERTIES_DRIVER := $(BUILD)/tests/properties_driver
+$(PROPERTIES_DRIVER): $(BUILD)/obj/tests/tools/properties_driver.o $(BUILD)/libcpi.a $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(call quiet,LD)$(CC) $(LDFLAGS) -Wl,--wrap=json_get,--wrap=json_path -o $@ $^ $(CPI_LIBS)
+
 # over onhost's parts: what the bench compares it with; what an image that took its reader over would try
 ONHOST_TOOLS := $(BUILD)/tests/inflate_alone $(BUILD)/tests/sandbox_probe
 $(ONHOST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libonhost.a $(BUILD)/libcommon.a
@@ -241,7 +247,7 @@ MARKS ?= not long
 WHOLE_RUN = $(if $(filter-out tests/integration,$(TESTS))$(findstring once,$(MARKS))$(findstring valgrind,$(MARKS))$(findstring -k,$(PYTEST_ARGS)),,yes)
 # labs of their own beside each other: their waits overlap
 PYTEST_ARGS ?= -n 3 --dist loadgroup
-integration: all $(VENV)/done $(DRIVERS) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
+integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	@rm -rf $(BUILD)/recorded-actions
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
 		$(VENV)/bin/python -m pytest $(TESTS) -m "$(MARKS)" $(PYTEST_ARGS)
@@ -323,13 +329,15 @@ fuzz-run: $(FUZZERS)
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=build/fuzz-corpus/$$name- build/fuzz-corpus/$$name tests/fuzz/corpus/$$name; done
 
-man: $(BUILD)/tests/actions_driver ## write the man page of the worker actions anew, after a change of their table
+man: $(BUILD)/tests/actions_driver ## write two man pages anew: the worker actions' from their table, the configuration's from docs/configuration.md
 	$< | $(PYTHON) tests/tools/actions_page.py > packaging/man/cpi-actions.7
+	$(PYTHON) tests/tools/configuration_page.py docs/configuration.md > packaging/man/cpi.json.5
 
 install: all ## install programs, library, man pages and completions below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/cpi $(DESTDIR)$(PREFIX)/bin/cpi
 	install -D -m 755 $(BUILD)/onhost $(DESTDIR)$(PREFIX)/bin/onhost
 	install -D -m 644 packaging/man/cpi.1 $(DESTDIR)$(PREFIX)/share/man/man1/cpi.1
+	install -D -m 644 packaging/man/cpi.json.5 $(DESTDIR)$(PREFIX)/share/man/man5/cpi.json.5
 	install -D -m 644 packaging/man/cpi-actions.7 $(DESTDIR)$(PREFIX)/share/man/man7/cpi-actions.7
 	install -D -m 644 packaging/man/onhost.8 $(DESTDIR)$(PREFIX)/share/man/man8/onhost.8
 	install -D -m 644 packaging/completions/cpi.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cpi
