@@ -90,7 +90,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
-	man install clean
+	man install deb clean
 all: $(BUILD)/cpi $(BUILD)/onhost $(BUILD)/libcpi_aws.so ## build both programs and the library (the default)
 
 help: ## list the targets
@@ -207,7 +207,7 @@ demo: ## the main job on a local lab: a stemcell becomes an AMI, everything show
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/lab/demo.py
 
 test: ## all tests, installing what they need
-	@tests/setup build demo test
+	@tests/setup build demo test deb
 	@tests/guest/kernel.sh build/guest || echo "the guest tests will be skipped"
 	@$(AGAIN) check
 
@@ -231,7 +231,7 @@ integration: all $(VENV)/done $(DRIVERS) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAU
 # --- what takes longer ------------------------------------------------------------------------------------------------
 
 test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
-	@tests/setup build demo test lint
+	@tests/setup build demo test lint deb cross
 	$(AGAIN) check MARKS="long or not long"
 	$(AGAIN) lint sanitize clang valgrind
 	$(AGAIN) fuzz FUZZ_SECONDS=600
@@ -322,6 +322,13 @@ install: all ## install programs, library, man pages and completions below $(DES
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' packaging/cpi_aws.pc.in \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
+
+# for another release or architecture in a root directory of its own
+ARCH ?=
+SUITE ?=
+deb: ## Debian packages of the committed tree, below build/deb; ARCH=arm64 and SUITE=trixie build for others
+	@tests/setup build deb $(if $(ARCH)$(SUITE),cross)
+	@packaging/make-deb $(if $(ARCH),--arch $(ARCH)) $(if $(SUITE),--suite $(SUITE)) build/deb$(if $(SUITE),/$(SUITE))$(if $(ARCH),/$(ARCH))
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true
