@@ -26,7 +26,7 @@ source /usr/share/bash-completion/bash_completion
 _completion_loader cpi
 complete -p cpi || exit
 COMP_WORDS=(cpi list) COMP_CWORD=1
-_cpi 2>/dev/null
+_cpi cpi list cpi 2>/dev/null
 echo "offered: ${COMPREPLY[*]}"
 """
 
@@ -46,6 +46,8 @@ def root(request, tmp_path_factory):
 def test_install_run_remove(root, packages):
     """`apt install ./*.deb`; both programs do their work; after purge and autoremove the tree is what it was."""
     root.apt("update")
+    # apt itself recommends the first, so that it stays once it is there
+    root.apt("install", "--no-install-recommends", "ca-certificates", "bash-completion")
     before = root.tree()
     os.mkdir(root.folder + "/tmp/debs")
     for deb in debs(packages).values():
@@ -53,13 +55,13 @@ def test_install_run_remove(root, packages):
     root.output("sh", "-c", "cd /tmp/debs && apt install -y ./*.deb")
     try_programs(root)
     try_completion(root)
-    root.apt("purge", "bash-completion", *NAMES)
+    root.apt("purge", *NAMES)
     root.apt("autoremove", "--purge")
     root.apt("clean")
     after = root.tree()
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path) and not RECORDS.match(path)}
     # a folder's own entry is the same by name, kind, permissions and owner; so this is all
-    assert sorted(changed) == []
+    assert sorted(changed)[:50] == []
 
 
 def try_programs(root):
@@ -74,16 +76,16 @@ def try_programs(root):
 
 
 def try_completion(root):
-    root.apt("install", "--no-install-recommends", "bash-completion")
     told = root.output("bash", "-c", COMPLETE).decode()
     assert "-F _cpi cpi" in told and "offered: list_workers" in told
 
 
 # --- arm64 ------------------------------------------------------------------------------------------------------------
 
-# qemu-user has no seccomp, without which onhost reads no image. These two take the filter's place.
+# qemu-user has no seccomp, without which onhost reads no image. These take the place of loading the filter and of its proof.
 NO_FILTER = """
 #include <errno.h>
+int seccomp_attr_set(void *filter, int attribute, unsigned value) { (void)filter; (void)attribute; (void)value; return 0; }
 int seccomp_load(void *filter) { (void)filter; return 0; }
 int chdir(const char *path) { (void)path; errno = EPERM; return -1; }
 """
