@@ -104,7 +104,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps guest venv demo test test-long check unit integration bench coverage lint fuzz sanitize clang valgrind \
-	man install bosh-release acceptance clean
+	man install deb bosh-release acceptance clean
 all: $(BUILD)/cpi $(BUILD)/onhost $(BUILD)/libcpi_aws.so ## build both programs and the library (the default)
 
 help: ## list the targets
@@ -227,7 +227,7 @@ demo: ## the main job on a local lab: a stemcell becomes an AMI, everything show
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/lab/demo.py
 
 test: ## all tests, installing what they need
-	@tests/setup build demo test
+	@tests/setup build demo test deb
 	@tests/guest/kernel.sh build/guest || echo "the guest tests will be skipped"
 	@$(AGAIN) check
 
@@ -256,7 +256,7 @@ integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) 
 # --- what takes longer ------------------------------------------------------------------------------------------------
 
 test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
-	@tests/setup build demo test lint
+	@tests/setup build demo test lint deb cross
 	$(AGAIN) check MARKS="long or not long"
 	$(AGAIN) lint sanitize clang valgrind
 	$(AGAIN) fuzz FUZZ_SECONDS=600
@@ -350,7 +350,14 @@ install: all ## install programs, library, man pages and completions below $(DES
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/cpi_aws.pc
 
-# --- the BOSH release -------------------------------------------------------------------------------------------------
+# --- packages ----------------------------------------------------------------------------------------------------------
+
+# for another release or architecture in a root directory of its own
+ARCH ?=
+SUITE ?=
+deb: ## Debian packages of the committed tree, below build/deb; ARCH=arm64 and SUITE=trixie build for others
+	@tests/setup build deb $(if $(ARCH)$(SUITE),cross)
+	@packaging/make-deb $(if $(ARCH),--arch $(ARCH)) $(if $(SUITE),--suite $(SUITE)) build/deb$(if $(SUITE),/$(SUITE))$(if $(ARCH),/$(ARCH))
 
 RELEASE := build/bosh-aws-cpi-$(VERSION).tgz
 BOSH ?= bosh
