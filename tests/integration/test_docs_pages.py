@@ -142,6 +142,7 @@ def _prompt(lab, tmp_path):
     wipe(lab, before)
 
 
+@pytest.mark.beyond_incumbent
 @pytest.mark.parametrize("page", [page for page in PAGES if sessions(page)])
 def test_sessions(prompt, page):
     """Line by line, with ids of the page's own: where the page has one for the first time, any will do."""
