@@ -368,6 +368,7 @@ acceptance: ## that release, made and installed by the real bosh command line's 
 	@tests/setup build demo acceptance
 	@$(AGAIN) venv bosh-release
 	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/create_env.py --release $(RELEASE)
+	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/docs.py
 
 clean: ## remove build/, except the Python environment
 	find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} + 2>/dev/null || true

@@ -40,6 +40,15 @@ def test_the_readme_leads_to_every_page():
     assert {page for page in PAGES if page.startswith("docs/")} <= led
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_the_release_is_this_one(page):
+    """Where a command names the tarball, the packages or their version."""
+    version = re.search(r"^VERSION := (\S+)$", text_of("Makefile"), re.MULTILINE).group(1)
+    named = re.findall(r"bosh-aws-cpi-(\d[\d.]*\d)|_(\d[\d.]*\d)_amd64\.deb|aws_cpi_version=(\d[\d.]*\d)", text_of(page))
+    # and the Ruby CPI's, in the way back
+    assert {"".join(each) for each in named} <= {version} | ({"107.3.2"} if page == "docs/moving.md" else set())
+
+
 # --- JSON and YAML ---
 
 @pytest.mark.parametrize("page", PAGES)
@@ -142,6 +151,7 @@ def _prompt(lab, tmp_path):
     wipe(lab, before)
 
 
+@pytest.mark.beyond_incumbent
 @pytest.mark.parametrize("page", [page for page in PAGES if sessions(page)])
 def test_sessions(prompt, page):
     """Line by line, with ids of the page's own: where the page has one for the first time, any will do."""

@@ -93,7 +93,7 @@ def test_the_page_has_what_is_read(told):
     assert set(properties()) == (code - GROUPS) | {"agent"}
 
 
-def test_all_reads_pass_through_what_the_driver_calls():
+def test_all_reads_pass_through_what_the_driver_calls(told):
     """Properties are read by these files; another one would not be seen."""
     readers = set()
     for folder, _, names in os.walk(os.path.join(ROOT, "cpi")):
@@ -101,8 +101,12 @@ def test_all_reads_pass_through_what_the_driver_calls():
             text = text_of(os.path.join(folder, name)) if name.endswith(".c") else ""
             if re.search(r"aws_properties|stemcell\.properties|stemcell->properties", text):
                 readers.add(os.path.relpath(os.path.join(folder, name), ROOT))
-    # check reads one that vm_args reads as well
-    assert readers == {"cpi/config.c", "cpi/rpc/vm_args.c", "cpi/rpc/disk_args.c", "cpi/rpc/stemcell_args.c", "cpi/check/features.c"}
+    # who only asks whether something is set that the others read
+    asking = {path for path in readers if path.startswith(("cpi/check/", "cpi/policy/"))}
+    for path in asking:
+        names = set(re.findall(r'"(default_\w+)"', text_of(os.path.join(ROOT, path))))
+        assert names and names <= told[0]["aws"], (path, names)
+    assert readers - asking == {"cpi/config.c", "cpi/rpc/vm_args.c", "cpi/rpc/disk_args.c", "cpi/rpc/stemcell_args.c"}
 
 
 def test_defaults(told):

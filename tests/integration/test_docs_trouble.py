@@ -11,7 +11,7 @@ from conftest import CPI, ONHOST, director_context, run_cpi
 from docs_kit import messages, pattern
 from scenarios import STEMCELL, ZONE, attach, create_vm, dynamic, holdings, make_disk, make_vm, small_image, wipe
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.beyond_incumbent]
 
 PAGE = "docs/troubleshooting.md"
 VOLUME, VM = "vol-0123456789abcdef0", "i-0123456789abcdef0"

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/moving.md: what the Ruby CPI has left in the account is handled by this one (made here by boto3 as that makes it: tags, names,
 device names), and what this one makes is handled by the calls that the Ruby CPI makes. And the operations files."""
-import copy
 import re
 
 import pytest
 from conftest import account, run_cpi, wait_until
 from ops_kit import applied, bosh_deployment, ops
-from scenarios import STEMCELL, ZONE, create_vm, dynamic, holdings, more_than, small_image, wipe
+from scenarios import STEMCELL, ZONE, create_vm, dynamic, holdings, more_than, wipe
 
 pytestmark = pytest.mark.once
 
@@ -191,12 +190,9 @@ def test_their_stemcell(lab, theirs):
 
 # --- back: ours, handled by theirs ---
 
-def test_our_stemcell(lab, theirs):
+def test_our_stemcell(lab, theirs, stemcell):
     before = holdings(lab)
-    answer = run_cpi(lab, {"method": "create_stemcell", "arguments": [small_image(lab), STEMCELL]},
-                     with_builder(lab, "direct"))
-    ami = answer.json["result"]
-    assert ami, answer.json
+    ami = call(lab, "create_stemcell", stemcell.image, STEMCELL)
     their, _ = theirs.create_stemcell()
     a, b = image_of(lab, their), image_of(lab, ami)
     assert ITS_NAME.fullmatch(a["Name"]) and ITS_NAME.fullmatch(b["Name"])
@@ -224,13 +220,6 @@ def test_our_vm_and_disks(lab, theirs):
         lab.ec2.delete_volume(VolumeId=each)
     theirs.delete_vm(vm)
     wait_until(lambda: set(more_than(before, holdings(lab))) <= {"snapshots"})
-
-
-def with_builder(lab, builder):
-    """The lab's configuration with that one."""
-    config = copy.deepcopy(lab.config)
-    config["cloud"]["properties"]["aws"].setdefault("stemcell", {})["builder"] = builder
-    return config
 
 
 # --- manifests ---
