@@ -79,6 +79,10 @@ ONHOST_LIBS := $(call pkg_libs,$(ONHOST_PACKAGES))
 
 COMMON_SRC := $(sort $(wildcard common/*.c))
 CPI_SRC := $(sort $(filter-out cpi/main.c,$(wildcard cpi/*.c cpi/*/*.c cpi/*/*/*.c)))
+# the program does without the library's part, which waits for signals as Linux does
+ifeq ($(shell uname -s),Darwin)
+CPI_SRC := $(filter-out cpi/library%,$(CPI_SRC))
+endif
 ONHOST_SRC := $(sort $(filter-out onhost/main.c,$(wildcard onhost/*.c)))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(sort $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))

@@ -11,6 +11,8 @@
 #include "common/url.h"
 #include "cpi/actions/worker_action.h"
 
+extern char **environ;
+
 #define MIN_UNNAMED 8 /* shorter texts are words, numbers, names of networks */
 #define MAX_WORD 15   /* lower-case letters alone: a word, up to this length */
 #define PEM_FRAME "-----"

@@ -47,11 +47,13 @@ static const char *first_text(const struct json *object, const char *const *keys
 static const char *bare_code(struct arena *arena, const char *code)
 {
 	size_t len = strcspn(code, ":");
-	const char *hash = memrchr(code, '#', len);
+	const char *end = code + len;
 
-	if (hash == NULL)
-		return arena_strndup(arena, code, len);
-	return arena_strndup(arena, hash + 1, len - (size_t)(hash + 1 - code));
+	for (const char *at = end; at > code; at--) {
+		if (at[-1] == '#')
+			return arena_strndup(arena, at, (size_t)(end - at));
+	}
+	return arena_strndup(arena, code, len);
 }
 
 /* The code is in the header, else in the body under one of several names. */

@@ -102,10 +102,12 @@ static int start_agent(struct ssh_agent *agent, const struct runtime *runtime, c
 static bool listens(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	return fd >= 0 && (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN);
+	if (fd < 0 || io_set_cloexec(fd, NULL) != 0 || io_set_nonblocking(fd, NULL) != 0)
+		return false;
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
 }
 
 /* It is no child of ours: that it has ended shows in that nobody listens any more. */

@@ -13,6 +13,11 @@
 
 #define FIRST_AT_ONCE 16
 #define MOMENT_MS 100
+#ifdef __APPLE__ /* which waits by the wall clock alone */
+#define MOMENT_CLOCK CLOCK_REALTIME
+#else
+#define MOMENT_CLOCK CLOCK_MONOTONIC
+#endif
 #define FIRST_ROOM ((size_t)1024)
 
 _Static_assert(SNAPSHOT_BLOCK_SIZE == ONHOST_BLOCK_SIZE, "onhost cuts the image as EBS takes it");
@@ -209,7 +214,7 @@ static void wait_a_moment(struct crew *crew)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
+	clock_gettime(MOMENT_CLOCK, &until);
 	until.tv_nsec += (long)MOMENT_MS * 1000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
@@ -319,7 +324,10 @@ static int init_conditions(struct crew *crew)
 
 	if (pthread_condattr_init(&attributes) != 0)
 		return -1;
-	int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	int failed = 0;
+#ifndef __APPLE__
+	failed = pthread_condattr_setclock(&attributes, MOMENT_CLOCK);
+#endif
 	if (failed == 0)
 		failed = pthread_cond_init(&crew->changed, &attributes);
 	pthread_condattr_destroy(&attributes);

@@ -125,7 +125,7 @@ static int open_file(struct upload_state *state, struct error *err)
 static bool is_over(const struct clock *clock, const struct stat *st, unsigned timeout_minutes)
 {
 	int64_t now = clock->wall_us(clock->self) / 1000000;
-	return (int64_t)st->st_mtim.tv_sec + (int64_t)timeout_minutes * 60 <= now;
+	return (int64_t)st->st_mtime + (int64_t)timeout_minutes * 60 <= now;
 }
 
 static int read_back(struct upload_state *state, struct error *err)

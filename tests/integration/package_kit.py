@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The BOSH package as the agent builds it: a Debian root with what a stemcell has (a compiler, make, Perl, the two libraries that
+are linked from it, no -dev packages of what the programs use), the release's files, the script run there without a network."""
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT, in_namespaces
+
+HERE = os.path.join(ROOT, "build", "release-root")
+RELEASE = os.path.join(ROOT, "build", "bosh", "release-for-package")
+PACKAGES = "build-essential,libudev1,libblkid1"
+COMPILE, INSTALL = "/var/vcap/data/compile/aws_cpi", "/var/vcap/data/packages/aws_cpi"
+AGENT_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BOSH_PACKAGE_NAME": "aws_cpi",
+             "BOSH_PACKAGE_VERSION": "0"}
+
+
+def mirror():
+    """What apt takes Debian's packages from, if this is a Debian; else debootstrap knows one."""
+    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"], capture_output=True, text=True,
+                            check=False).stdout
+    return [line.split()[1] for line in listed.split("\n") if line.startswith("Debian ")][:1]
+
+
+def made_root():
+    """The root directory, made once."""
+    if not os.path.exists(os.path.join(HERE, "made")):
+        shutil.rmtree(HERE, ignore_errors=True)
+        # a second try: a mirror can be in the middle of an update
+        for last in (False, True):
+            done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", HERE, *mirror()],
+                                  check=False, timeout=3600, capture_output=True, text=True)
+            if done.returncode == 0:
+                break
+            assert not last, done.stdout[-3000:] + done.stderr[-1000:]
+            time.sleep(3)
+        open(os.path.join(HERE, "made"), "w", encoding="ascii").close()
+    return HERE
+
+
+class Root:
+    """Commands in the root directory, in a mount namespace of their own with /proc and /dev; without a network if asked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        mounts = " && ".join((f"mount --rbind /dev {folder}/dev", f"mount --bind /sys {folder}/sys",
+                              f"mount -t proc proc {folder}/proc", f"mount -t tmpfs run {folder}/run"))
+        enter = f'mount --make-rprivate / && {mounts} && exec chroot {folder} "$@"'
+        self._prefix = in_namespaces("sh", "-c", enter, "-", kinds=("mount",))
+        self._alone = in_namespaces("sh", "-c", enter, "-", kinds=("mount", "net"))
+
+    def run(self, *command, alone=False, **more):
+        """One command, with a clean environment unless env says otherwise."""
+        more.setdefault("env", {"PATH": AGENT_ENV["PATH"]})
+        return subprocess.run([*(self._alone if alone else self._prefix), *command], capture_output=True, timeout=3600,
+                              check=False, **more)
+
+    def compile(self, compile_dir, install_dir):
+        """The package's script as the agent runs it."""
+        for each in (self.folder + install_dir, self.folder + install_dir + "-logs"):
+            shutil.rmtree(each, ignore_errors=True)
+        os.makedirs(self.folder + install_dir)
+        env = {**AGENT_ENV, "BOSH_COMPILE_TARGET": compile_dir, "BOSH_INSTALL_TARGET": install_dir}
+        return self.run("env", "-C", compile_dir, "bash", "-x", "packaging", alone=True, env=env)
+
+
+def lay_out(root, folder):
+    """The package's files in the root, as the agent unpacks them."""
+    shutil.rmtree(root.folder + folder, ignore_errors=True)
+    os.makedirs(root.folder + folder)
+    for name in ("aws_cpi", "third_party"):
+        shutil.copytree(f"{RELEASE}/src/{name}", f"{root.folder}{folder}/{name}")
+    shutil.copy(f"{RELEASE}/packages/aws_cpi/packaging", root.folder + folder)
+
+
+def fingerprint():
+    """Over all that the package is made from."""
+    total = hashlib.sha256()
+    for top in ("src", "packages"):
+        for folder, folders, files in os.walk(os.path.join(RELEASE, top)):
+            folders.sort()
+            for name in sorted(files):
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    total.update(os.path.relpath(path, RELEASE).encode() + b"\0" + hashlib.sha256(file.read()).digest())
+    return total.hexdigest()
+
+
+def prepared(folder):
+    """The release directory, made anew."""
+    done = subprocess.run([os.path.join(ROOT, "packaging", "bosh", "prepare"), folder], capture_output=True, text=True,
+                          timeout=3600, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def built():
+    """The package, built in the root unless that very one is there already: .root .cpi .onhost (their paths here) .output."""
+    prepared(RELEASE)
+    root = Root(made_root())
+    stamp, wanted = root.folder + "/built", fingerprint()
+    if not os.path.exists(stamp) or open(stamp, encoding="ascii").read() != wanted:
+        lay_out(root, COMPILE)
+        done = root.compile(COMPILE, INSTALL)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")[-6000:]
+        with open(stamp, "w", encoding="ascii") as file:
+            file.write(wanted)
+    programs = root.folder + INSTALL + "/bin/"
+    return SimpleNamespace(root=root, cpi=programs + "cpi", onhost=programs + "onhost", compiled=root.folder + COMPILE,
+                           installed=root.folder + INSTALL)
+
+
+def needs_root():
+    """Tests of the root directory take root."""
+    return pytest.mark.skipif(os.geteuid() != 0, reason="a root directory of its own takes root")
