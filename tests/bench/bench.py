@@ -26,6 +26,8 @@ from measure import mean, measured, median, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+# the programs as the BOSH release has them, where tests/integration/test_release_package.py has built them
+SHIPPED = os.path.join(ROOT, "build", "release-root", "var", "vcap", "data", "packages", "aws_cpi", "bin")
 
 
 def bench_info(rounds):
@@ -36,8 +38,10 @@ def bench_info(rounds):
     json.dump({"cloud": {"properties": {"aws": {"region": "us-east-1", "access_key_id": "a", "secret_access_key": "b",
                                                 "max_retries": 8}}}}, config)
     config.flush()
-    rows = {"cpi info": [], "true": []}
     sides = {"cpi info": [os.path.join(BUILD, "cpi"), config.name], "true": ["/bin/true"]}
+    if os.path.exists(os.path.join(SHIPPED, "cpi")):
+        sides["as shipped"] = [os.path.join(SHIPPED, "cpi"), config.name]
+    rows = {name: [] for name in sides}
     for number in range(rounds + 3):
         for name, command in sides.items():
             with open(request.name, "rb") as stdin:
@@ -157,6 +161,10 @@ def show_info(args, result):
     table(f"cpi info, medians of {args.info_rounds} runs in turn", info,
           [("wall_s", "wall ms", 1000), ("cpu_s", "cpu ms", 1000), ("peak_mib", "peak MiB", 1)])
     result["info"] = {name: {key: median(side, key) for key in side[0]} for name, side in info.items()}
+    if "as shipped" in info:
+        sizes = {name: os.path.getsize(os.path.join(SHIPPED, name)) / 1024 / 1024 for name in ("cpi", "onhost")}
+        print("\n  as shipped in the BOSH release: " + ", ".join(f"{name} {mib:.2f} MiB" for name, mib in sizes.items()))
+        result["shipped_mib"] = sizes
 
 
 def show_waits(args, result):

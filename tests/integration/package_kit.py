@@ -8,7 +8,6 @@ import subprocess
 import time
 from types import SimpleNamespace
 
-import pytest
 from conftest import ROOT, in_namespaces
 
 HERE = os.path.join(ROOT, "build", "release-root")
@@ -61,8 +60,7 @@ class Root:
 
     def compile(self, compile_dir, install_dir):
         """The package's script as the agent runs it."""
-        for each in (self.folder + install_dir, self.folder + install_dir + "-logs"):
-            shutil.rmtree(each, ignore_errors=True)
+        shutil.rmtree(self.folder + install_dir, ignore_errors=True)
         os.makedirs(self.folder + install_dir)
         env = {**AGENT_ENV, "BOSH_COMPILE_TARGET": compile_dir, "BOSH_INSTALL_TARGET": install_dir}
         return self.run("env", "-C", compile_dir, "bash", "-x", "packaging", alone=True, env=env)
@@ -111,8 +109,3 @@ def built():
     programs = root.folder + INSTALL + "/bin/"
     return SimpleNamespace(root=root, cpi=programs + "cpi", onhost=programs + "onhost", compiled=root.folder + COMPILE,
                            installed=root.folder + INSTALL)
-
-
-def needs_root():
-    """Tests of the root directory take root."""
-    return pytest.mark.skipif(os.geteuid() != 0, reason="a root directory of its own takes root")
