@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from bad_images import DISK, GOOD
 from conftest import ROOT, request_bytes
-from deb_kit import NAMES, Root, built, debs, output, packages_for
+from deb_kit import NAMES, Root, debs, output, packages_for
 
 pytestmark = [pytest.mark.once, pytest.mark.long, pytest.mark.xdist_group("debian_packages"),
               pytest.mark.skipif(os.geteuid() != 0, reason="a root directory of its own takes root")]
