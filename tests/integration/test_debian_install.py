@@ -46,8 +46,8 @@ def root(request, tmp_path_factory):
 def test_install_run_remove(root, packages):
     """`apt install ./*.deb`; both programs do their work; after purge and autoremove the tree is what it was."""
     root.apt("update")
-    # apt itself recommends the first, so that it stays once it is there
-    root.apt("install", "--no-install-recommends", "ca-certificates", "bash-completion")
+    # apt and the C library recommend the first two, so that they stay once they are there
+    root.apt("install", "--no-install-recommends", "ca-certificates", "libidn2-0", "bash-completion")
     before = root.tree()
     os.mkdir(root.folder + "/tmp/debs")
     for deb in debs(packages).values():
