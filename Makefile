@@ -299,7 +299,7 @@ bench: ## measure: image to device and to snapshot, cpi info, waits, 200 cpi aga
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
 
 coverage: ## line coverage of the C code by unit and integration tests
-	@tests/setup build demo test lint
+	@tests/setup build demo test lint deb
 	find build/coverage -name '*.gcda' -delete 2>/dev/null || true
 	$(AGAIN) COVERAGE=1 check
 	@mkdir -p build/coverage/html

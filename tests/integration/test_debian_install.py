@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from bad_images import DISK, GOOD
 from conftest import ROOT, request_bytes
-from deb_kit import NAMES, Root, built, debs, output, packages_for
+from deb_kit import NAMES, Root, debs, output, packages_for
 
 pytestmark = [pytest.mark.once, pytest.mark.long, pytest.mark.xdist_group("debian_packages"),
               pytest.mark.skipif(os.geteuid() != 0, reason="a root directory of its own takes root")]
@@ -46,8 +46,8 @@ def root(request, tmp_path_factory):
 def test_install_run_remove(root, packages):
     """`apt install ./*.deb`; both programs do their work; after purge and autoremove the tree is what it was."""
     root.apt("update")
-    # apt itself recommends the first, so that it stays once it is there
-    root.apt("install", "--no-install-recommends", "ca-certificates", "bash-completion")
+    # apt and the C library recommend the first two, so that they stay once they are there
+    root.apt("install", "--no-install-recommends", "ca-certificates", "libidn2-0", "bash-completion")
     before = root.tree()
     os.mkdir(root.folder + "/tmp/debs")
     for deb in debs(packages).values():
