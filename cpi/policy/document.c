@@ -11,7 +11,7 @@
 struct statement {
 	const struct policy_selection *selection;
 	enum aws_feature_id feature;
-	const struct aws_action *actions[MAX_ACTIONS];
+	size_t actions[MAX_ACTIONS]; /* places in the table */
 	size_t count;
 	struct buf *out;
 };
@@ -33,7 +33,7 @@ static bool stands_in(const struct policy_selection *selection, const struct aws
 
 static int compare_actions(const void *left, const void *right)
 {
-	const struct aws_action *a = *(const struct aws_action *const *)left, *b = *(const struct aws_action *const *)right;
+	const struct aws_action *a = &aws_actions[*(const size_t *)left], *b = &aws_actions[*(const size_t *)right];
 	int services = strcmp(a->service, b->service);
 
 	return services != 0 ? services : strcmp(a->name, b->name);
@@ -43,7 +43,7 @@ static void gather(struct statement *statement)
 {
 	for (size_t i = 0; i < aws_action_count && statement->count < MAX_ACTIONS; i++) {
 		if (stands_in(statement->selection, &aws_actions[i], statement->feature))
-			statement->actions[statement->count++] = &aws_actions[i];
+			statement->actions[statement->count++] = i;
 	}
 	qsort(statement->actions, statement->count, sizeof(statement->actions[0]), compare_actions);
 }
@@ -60,9 +60,11 @@ static int compare_sids(const void *left, const void *right)
 static void put_actions(const struct statement *statement)
 {
 	buf_str(statement->out, "            \"Action\": [\n");
-	for (size_t i = 0; i < statement->count; i++)
-		buf_printf(statement->out, "                \"%s:%s\"%s\n", statement->actions[i]->service, statement->actions[i]->name,
+	for (size_t i = 0; i < statement->count; i++) {
+		const struct aws_action *action = &aws_actions[statement->actions[i]];
+		buf_printf(statement->out, "                \"%s:%s\"%s\n", action->service, action->name,
 			   i + 1 < statement->count ? "," : "");
+	}
 	buf_str(statement->out, "            ],\n");
 }
 

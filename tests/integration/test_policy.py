@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import CPI, ROOT, director_env, run_cpi, wait_until
+from conftest import CPI, ROOT, director_env, run_cpi
 from incumbent_policy import INCUMBENT
 from scenarios import (ACTIONS, SCENARIOS, create_vm, dynamic, holdings, make_address, make_load_balancer, make_target_group, make_vm, manual,
                        scene_env, wipe, VIP_NETWORK)
