@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError
@@ -171,6 +172,22 @@ def test_the_incumbents_policy_lacks_what_the_page_says():
     named = set(re.findall(r"`((?:ec2|ebs|sts):[A-Za-z0-9…]+)`", part))
     missing = {a["action"] for f in features().values() for a in f["actions"] if a["called"]} - INCUMBENT
     assert {a for a in missing if not a.startswith("ebs:")} == named - {"ebs:…"} and "ebs:…" in named
+
+
+@pytest.mark.parametrize("change, status, message", [
+    (lambda all_of_them: all_of_them, 0, "recorded actions: "),
+    (lambda all_of_them: all_of_them | {"ec2:StopInstances"}, 1, "recorded, but in no policy: ec2:StopInstances"),
+    (lambda all_of_them: all_of_them - {"ec2:CopyImage"}, 1, "in a policy, but no test has recorded it: ec2:CopyImage"),
+])
+def test_the_comparison_after_a_whole_run(tmp_path, change, status, message):
+    recorded = sorted(change({a["action"] for f in features().values() for a in f["actions"] if a["called"]}))
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    (folder / "1").write_text("\n".join(recorded[::2]) + "\n")
+    (folder / "2").write_text("\n".join(recorded[1::2]) + "\n")
+    answer = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "tools", "recorded_actions.py"), CPI, str(folder)],
+                            capture_output=True, text=True, check=False, timeout=60)
+    assert (answer.returncode, message in answer.stdout) == (status, True), answer.stdout + answer.stderr
 
 
 # --- under the incumbent's ------------------------------------------------------------------------------------------
