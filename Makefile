@@ -12,7 +12,7 @@ COVERAGE ?=
 FOR_VALGRIND ?=
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-# make anew, for what must come after something else
+# make anew, for what must come after something else; its lines begin with +, which hands on how many jobs there may be
 AGAIN = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 # the same for tests beside each other, whose output should not mix
@@ -223,17 +223,17 @@ deps: ## install the Debian packages that building needs (as root)
 
 demo: ## the main job on a local lab: a stemcell becomes an AMI, everything shown
 	@tests/setup build demo
-	@$(AGAIN) all venv
+	+@$(AGAIN) all venv
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/lab/demo.py
 
 test: ## all tests, installing what they need
 	@tests/setup build demo test deb
 	@tests/guest/kernel.sh build/guest || echo "the guest tests will be skipped"
-	@$(AGAIN) check
+	+@$(AGAIN) check
 
 check: ## all tests, with what is installed
-	@$(UNITS) unit
-	@$(AGAIN) integration
+	+@$(UNITS) unit
+	+@$(AGAIN) integration
 
 unit: $(addprefix run/,$(notdir $(UNIT_TESTS) $(REPLAY_TESTS))) ## unit tests, and the fuzzers' corpora replayed
 run/test_%: $(BUILD)/tests/test_% FORCE
@@ -257,23 +257,23 @@ integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) 
 
 test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 	@tests/setup build demo test lint deb cross
-	$(AGAIN) check MARKS="long or not long"
-	$(AGAIN) lint sanitize clang valgrind
-	$(AGAIN) fuzz FUZZ_SECONDS=600
+	+$(AGAIN) check MARKS="long or not long"
+	+$(AGAIN) lint sanitize clang valgrind
+	+$(AGAIN) fuzz FUZZ_SECONDS=600
 
 # what there is of threads: unit tests, and the library in a host that has many
 THREAD_TESTS := tests/integration/test_library_host.py
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
-	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check MARKS="not long and not once"
-	$(UNITS) SANITIZE=thread unit
-	$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
+	+ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check MARKS="not long and not once"
+	+$(UNITS) SANITIZE=thread unit
+	+$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
 
 # gcc's builds run all tests in `check` and `sanitize`; compilers and sanitizers differ in the system calls that they make
 SANDBOX_TESTS := tests/integration/test_sandbox.py tests/integration/test_images.py
 clang: ## both programs by clang; onhost's sandbox in clang's builds, with and without sanitizers
-	$(AGAIN) CC=clang BUILD=build/clang all
-	$(AGAIN) CC=clang BUILD=build/clang integration TESTS="$(SANDBOX_TESTS)"
-	ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) CC=clang BUILD=build/clang-sanitize SANITIZE=address,undefined integration \
+	+$(AGAIN) CC=clang BUILD=build/clang all
+	+$(AGAIN) CC=clang BUILD=build/clang integration TESTS="$(SANDBOX_TESTS)"
+	+ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) CC=clang BUILD=build/clang-sanitize SANITIZE=address,undefined integration \
 		TESTS="$(SANDBOX_TESTS)"
 
 # no vgdb: its pipes have names, which the sandbox would not let it take away
@@ -281,12 +281,12 @@ VALGRIND := valgrind --vgdb=no --error-exitcode=99 --leak-check=full --errors-fo
 # through env(1), which starts onhost; each process has a report of its own, and an empty one is a good one
 VALGRIND_REPORTS = $(abspath $(BUILD))/valgrind
 valgrind: ## unit tests and one whole create_stemcell under valgrind, in a build of its own
-	$(AGAIN) FOR_VALGRIND=1 valgrind-run
+	+$(AGAIN) FOR_VALGRIND=1 valgrind-run
 .PHONY: valgrind-run
 valgrind-run: all
-	$(UNITS) unit TEST_WRAPPER="$(VALGRIND) --quiet"
+	+$(UNITS) unit TEST_WRAPPER="$(VALGRIND) --quiet"
 	rm -rf $(VALGRIND_REPORTS) && mkdir -p $(VALGRIND_REPORTS)
-	CPI_WRAPPER="$(VALGRIND) --quiet --trace-children=yes --trace-children-skip=*/env --log-file=$(VALGRIND_REPORTS)/%p" \
+	+CPI_WRAPPER="$(VALGRIND) --quiet --trace-children=yes --trace-children-skip=*/env --log-file=$(VALGRIND_REPORTS)/%p" \
 		$(AGAIN) integration MARKS=valgrind_run PYTEST_ARGS=
 	@ls $(VALGRIND_REPORTS)/* >/dev/null && ! grep -r . $(VALGRIND_REPORTS)
 
@@ -294,14 +294,14 @@ BENCH_MIB ?= 3072
 BENCH_ROUNDS ?= 5
 bench: ## measure: image to device and to snapshot, cpi info, waits, 200 cpi against request limits; writes build/bench.json
 	@tests/setup build demo bench
-	@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver $(EBS_SINK)
-	@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost
+	+@$(AGAIN) all venv $(BUILD)/tests/inflate_alone $(BUILD)/tests/session_driver $(EBS_SINK)
+	+@$(AGAIN) BUILD=$(BUILD)/zlib ISAL= $(BUILD)/zlib/onhost
 	@BUILD=$(BUILD) $(VENV)/bin/python tests/bench/bench.py --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS)
 
 coverage: ## line coverage of the C code by unit and integration tests
 	@tests/setup build demo test lint deb
 	find build/coverage -name '*.gcda' -delete 2>/dev/null || true
-	$(AGAIN) COVERAGE=1 check
+	+$(AGAIN) COVERAGE=1 check
 	@mkdir -p build/coverage/html
 	gcovr --root . --object-directory build/coverage --filter 'common/' --filter 'cpi/' --filter 'onhost/' \
 		--print-summary --fail-under-line 85 --html-details build/coverage/html/index.html \
@@ -310,7 +310,7 @@ coverage: ## line coverage of the C code by unit and integration tests
 
 lint: ## layers, headers, scripts, man pages, static analysis
 	@tests/setup build demo test lint
-	@$(AGAIN) venv
+	+@$(AGAIN) venv
 	tests/lint --cppflags "$(filter-out -DCPI_VERSION%,$(CPPFLAGS))"
 
 FUZZ_CC ?= clang
@@ -321,7 +321,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_ARCHIVES)
 	$(call quiet,LD)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(CPI_LIBS) $(ONHOST_LIBS)
 fuzz: ## each fuzzer for FUZZ_SECONDS (60), from its committed corpus
 	@tests/setup build test lint
-	@$(AGAIN) CC=$(FUZZ_CC) SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+	+@$(AGAIN) CC=$(FUZZ_CC) SANITIZE=fuzzer-no-link,address,undefined fuzz-run
 .PHONY: fuzz-run
 fuzz-run: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do name=$$(basename $$f | sed 's/^fuzz_//'); mkdir -p build/fuzz-corpus/$$name; \
@@ -366,7 +366,7 @@ bosh-release: ## the BOSH release, build/bosh-aws-cpi-VERSION.tgz, by the real b
 
 acceptance: ## that release, made and installed by the real bosh command line's create-env on a local lab (BOSH=; as root)
 	@tests/setup build demo acceptance
-	@$(AGAIN) venv bosh-release
+	+@$(AGAIN) venv bosh-release
 	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/create_env.py --release $(RELEASE)
 	@BOSH=$(BOSH) $(VENV)/bin/python tests/acceptance/docs.py
 
