@@ -145,7 +145,7 @@ def test_arm64_unpack(arm):
 # --- twice ------------------------------------------------------------------------------------------------------------
 
 def test_reproducible(packages, tmp_path):
-    """Another place, another locale, time zone, umask, number of processors and day: the same bytes."""
+    """Another place, another locale, time zone, umask and number of processors: the same bytes."""
     # of characters that dpkg lets gcc map: paths with others stay in what it notes for debuggers
     folder = tmp_path / "a_longer~path+than.the" / "other"
     script = 'umask 077; exec "$0" --uncommitted "$1"'
