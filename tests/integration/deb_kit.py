@@ -3,11 +3,10 @@
 DEB_PACKAGES and DEB_PACKAGES_ARM64 are folders of packages that have been built already, to be tested in place of those."""
 import os
 import re
-import shutil
 import subprocess
 
-from conftest import ROOT, in_namespaces
-from test_debian13 import mirror
+from conftest import ROOT
+from root_kit import inside, let_apt_fetch, made_root
 
 NAMES = ["aws-cpi", "aws-cpi-onhost", "libcpi-aws-dev", "libcpi-aws0"]
 ROOTS = os.path.join(ROOT, "build", "roots")
@@ -56,24 +55,11 @@ class Root:
     """A fresh root directory of a Debian release. The release's own is made once below build/, and copied."""
 
     def __init__(self, folder, suite):
-        made = os.path.join(ROOTS, suite)
-        if not os.path.exists(os.path.join(made, "var/lib/dpkg/status")) or os.path.exists(os.path.join(made, "debootstrap")):
-            shutil.rmtree(made, ignore_errors=True)
-            os.makedirs(ROOTS, exist_ok=True)
-            output("debootstrap", "--variant=minbase", suite, made, *mirror())
         self.folder = str(folder)
-        output("cp", "-a", made, self.folder)
-        shutil.copy("/etc/resolv.conf", self.folder + "/etc/resolv.conf")
-        for name in os.listdir("/etc/apt/apt.conf.d"):
-            with open(f"/etc/apt/apt.conf.d/{name}", encoding="utf-8") as f:
-                text = f.read()
-            # how packages are fetched here (a proxy), and not what else is
-            if "Acquire::" in text and "IndexTargets" not in text:
-                shutil.copy(f"/etc/apt/apt.conf.d/{name}", self.folder + "/etc/apt/apt.conf.d/")
-        mounts = f"mount --rbind /dev {self.folder}/dev && mount -t proc proc {self.folder}/proc"
-        enter = f'mount --make-rprivate / && {mounts} && exec chroot {self.folder} env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp ' \
-                'LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"'
-        self.prefix = in_namespaces("sh", "-c", enter, "-", kinds=("mount",))
+        output("cp", "-a", made_root(os.path.join(ROOTS, suite), suite), self.folder)
+        let_apt_fetch(self.folder)
+        self.prefix = inside(self.folder, "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LC_ALL=C.UTF-8",
+                             "DEBIAN_FRONTEND=noninteractive")
 
     def run(self, *command, stdin=None):
         return subprocess.run([*self.prefix, *command], input=stdin, capture_output=True, timeout=1800, check=False)

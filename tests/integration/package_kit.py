@@ -5,57 +5,29 @@ import hashlib
 import os
 import shutil
 import subprocess
-import time
 from types import SimpleNamespace
 
-from conftest import ROOT, in_namespaces
+from conftest import ROOT
+from root_kit import inside, made_root
 
 HERE = os.path.join(ROOT, "build", "release-root")
 RELEASE = os.path.join(ROOT, "build", "bosh", "release-for-package")
-PACKAGES = "build-essential,libudev1,libblkid1"
+PACKAGES = ("build-essential", "libudev1", "libblkid1")
 COMPILE, INSTALL = "/var/vcap/data/compile/aws_cpi", "/var/vcap/data/packages/aws_cpi"
 AGENT_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BOSH_PACKAGE_NAME": "aws_cpi",
              "BOSH_PACKAGE_VERSION": "0"}
 
 
-def mirror():
-    """What apt takes Debian's packages from, if this is a Debian; else debootstrap knows one."""
-    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"], capture_output=True, text=True,
-                            check=False).stdout
-    return [line.split()[1] for line in listed.split("\n") if line.startswith("Debian ")][:1]
-
-
-def made_root():
-    """The root directory, made once."""
-    if not os.path.exists(os.path.join(HERE, "made")):
-        shutil.rmtree(HERE, ignore_errors=True)
-        # a second try: a mirror can be in the middle of an update
-        for last in (False, True):
-            done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", HERE, *mirror()],
-                                  check=False, timeout=3600, capture_output=True, text=True)
-            if done.returncode == 0:
-                break
-            assert not last, done.stdout[-3000:] + done.stderr[-1000:]
-            time.sleep(3)
-        open(os.path.join(HERE, "made"), "w", encoding="ascii").close()
-    return HERE
-
-
 class Root:
-    """Commands in the root directory, in a mount namespace of their own with /proc and /dev; without a network if asked."""
+    """Commands in the root directory, without a network if asked."""
 
     def __init__(self, folder):
         self.folder = folder
-        mounts = " && ".join((f"mount --rbind /dev {folder}/dev", f"mount --bind /sys {folder}/sys",
-                              f"mount -t proc proc {folder}/proc", f"mount -t tmpfs run {folder}/run"))
-        enter = f'mount --make-rprivate / && {mounts} && exec chroot {folder} "$@"'
-        self._prefix = in_namespaces("sh", "-c", enter, "-", kinds=("mount",))
-        self._alone = in_namespaces("sh", "-c", enter, "-", kinds=("mount", "net"))
 
     def run(self, *command, alone=False, **more):
         """One command, with a clean environment unless env says otherwise."""
         more.setdefault("env", {"PATH": AGENT_ENV["PATH"]})
-        return subprocess.run([*(self._alone if alone else self._prefix), *command], capture_output=True, timeout=3600,
+        return subprocess.run([*inside(self.folder, network=not alone), *command], capture_output=True, timeout=3600,
                               check=False, **more)
 
     def compile(self, compile_dir, install_dir):
@@ -63,7 +35,7 @@ class Root:
         shutil.rmtree(self.folder + install_dir, ignore_errors=True)
         os.makedirs(self.folder + install_dir)
         env = {**AGENT_ENV, "BOSH_COMPILE_TARGET": compile_dir, "BOSH_INSTALL_TARGET": install_dir}
-        return self.run("env", "-C", compile_dir, "bash", "-x", "packaging", alone=True, env=env)
+        return self.run("-C", compile_dir, "bash", "-x", "packaging", alone=True, env=env)
 
 
 def lay_out(root, folder):
@@ -98,7 +70,7 @@ def prepared(folder):
 def built():
     """The package, built in the root unless that very one is there already: .root .cpi .onhost (their paths here) .output."""
     prepared(RELEASE)
-    root = Root(made_root())
+    root = Root(made_root(HERE, "bookworm", PACKAGES))
     stamp, wanted = root.folder + "/built", fingerprint()
     if not os.path.exists(stamp) or open(stamp, encoding="ascii").read() != wanted:
         lay_out(root, COMPILE)

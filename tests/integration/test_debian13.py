@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """onhost's sandbox under a newer C library: a Debian 13 root, in which onhost is built and reads images of all formats by
-all of its commands. Made once below build/, with the Debian mirror that this machine's apt has."""
+all of its commands."""
 import gzip
 import hashlib
 import json
@@ -14,7 +14,8 @@ import pytest
 
 from awslab import loop
 from bad_images import DISK, GOOD, GOOD_TAR, MIB
-from conftest import ROOT, in_namespaces
+from conftest import ROOT
+from root_kit import inside, let_apt_fetch, made_root
 
 HERE = os.path.join(ROOT, "build", "debian13")
 SOURCE = "/src"
@@ -24,34 +25,12 @@ SIZE = 8 * MIB
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="a root directory of its own takes root")]
 
 
-def mirror():
-    """What apt takes Debian's packages from, if this is a Debian; else debootstrap knows one."""
-    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"], capture_output=True, text=True,
-                            check=False).stdout
-    return [line.split()[1] for line in listed.split("\n") if line.startswith("Debian ")][:1]
-
-
-def made_root():
-    if not os.path.exists(os.path.join(HERE, "made")):
-        if not os.path.exists("/usr/share/debootstrap/scripts/trixie"):
-            pytest.skip("there is no debootstrap here that knows Debian 13")
-        shutil.rmtree(HERE, ignore_errors=True)
-        subprocess.run(["debootstrap", "--variant=minbase", "trixie", HERE, *mirror()], check=True, timeout=1800,
-                       stdout=subprocess.DEVNULL)
-        os.mkdir(HERE + SOURCE)
-        open(os.path.join(HERE, "made"), "w", encoding="ascii").close()
-    return HERE
-
-
 class Root:
-    """Commands in the root directory, in a mount namespace of their own with /proc and /dev."""
+    """Commands in the root directory, among the sources."""
 
     def __init__(self, folder):
         self.folder = folder
-        mounts = " && ".join((f"mount --rbind /dev {folder}/dev", f"mount --bind /sys {folder}/sys",
-                              f"mount -t proc proc {folder}/proc", f"mount -t tmpfs run {folder}/run"))
-        enter = f'mount --make-rprivate / && {mounts} && exec chroot {folder} env -C {SOURCE} "$@"'
-        self.prefix = in_namespaces("sh", "-c", enter, "-", kinds=("mount",))
+        self.prefix = inside(folder, "-C", SOURCE)
 
     def run(self, *command, stdin=None, **more):
         return subprocess.run([*self.prefix, *command], input=stdin, capture_output=True, timeout=1800, check=False, **more)
@@ -60,18 +39,14 @@ class Root:
 @pytest.fixture(scope="module")
 def debian():
     """The root with the sources as they are here, built there."""
-    root = Root(made_root())
+    if not os.path.exists("/usr/share/debootstrap/scripts/trixie"):
+        pytest.skip("there is no debootstrap here that knows Debian 13")
+    root = Root(made_root(HERE, "trixie"))
     source = root.folder + SOURCE
     subprocess.run(["find", source, "-mindepth", "1", "-maxdepth", "1", "!", "-name", "build", "-exec", "rm", "-rf", "{}", "+"],
                    check=False, stderr=subprocess.DEVNULL)
     os.makedirs(source, exist_ok=True)
-    shutil.copy("/etc/resolv.conf", root.folder + "/etc/resolv.conf")
-    for name in os.listdir("/etc/apt/apt.conf.d"):
-        with open(f"/etc/apt/apt.conf.d/{name}", encoding="utf-8") as f:
-            text = f.read()
-        # how packages are fetched here (a proxy), and not what else is
-        if "Acquire::" in text and "IndexTargets" not in text:
-            shutil.copy(f"/etc/apt/apt.conf.d/{name}", root.folder + "/etc/apt/apt.conf.d/")
+    let_apt_fetch(root.folder)
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
                            check=True).stdout.split("\n")
     for name in filter(None, files):
