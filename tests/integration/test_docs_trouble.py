@@ -193,7 +193,7 @@ TROUBLE = {
     "… cannot do without a registry with CPI v… and stemcell api version …, and the registry is not configured":
         lambda s: s.say(create_vm(s.lab, network(s, security_groups=["bosh"])) |
                         {"context": director_context(vm={"stemcell": {"api_version": 1}})}),
-    "onhost speaks version … of the session, cpi version …": lambda s: s.image(
+    "onhost … speaks version … of the session and cpi … version …": lambda s: s.image(
         small_image(s.lab), s.stemcell(builder="local", onhost_path=s.other_onhost(
             f"""sed -u 's/"version":1/"version":1/' | {ONHOST} serve --lab | sed -u 's/"version":1,/"version":2,/'"""))),
     "… is version … and cpi is version …: install both from one release":

@@ -230,6 +230,7 @@ def test_calls_reach_aws_with_the_manifests_credentials(lab, tmp_path):
     assert call(program, variables, "has_vm", "i-0123456789abcdef0", **keys)["result"] is False
 
 
+@pytest.mark.beyond_incumbent
 def test_cpi_check_takes_a_rendered_configuration(lab, tmp_path):
     """A person's first stop, started by the job's bin/cpi."""
     lab_properties = for_lab(lab, access_key_id=lab.env["AWS_ACCESS_KEY_ID"], secret_access_key=lab.env["AWS_SECRET_ACCESS_KEY"],

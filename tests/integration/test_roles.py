@@ -113,6 +113,7 @@ def test_denial_that_cannot_be_decoded(lab, trouble):
                {"action": "DecodeAuthorizationMessage", "count": -1, **trouble})
     result = run(lab, CREATE_DISK)
     message = message_of(result)
-    assert re.search(r"You are not authorized to perform this operation.*\(AWS code UnauthorizedOperation, request id [^)]+\)\. "
+    assert re.search(r"You are not authorized to perform this operation.*\(AWS code UnauthorizedOperation, request id [^)]+\); "
+                     r"ec2:CreateVolume is part of the feature disk: `cpi policy` prints the IAM policy that allows it\. "
                      r"Encoded authorization failure message: [-_=A-Za-z0-9]{300}", message), message
     assert len(lab.calls("DecodeAuthorizationMessage")) == 1 and len(lab.calls("CreateVolume")) == 1
