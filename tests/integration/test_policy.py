@@ -17,7 +17,7 @@ from scenarios import (ACTIONS, SCENARIOS, create_vm, dynamic, holdings, make_ad
                        scene_env, wipe, VIP_NETWORK)
 from test_create_vm import ipv6
 
-pytestmark = pytest.mark.beyond_incumbent
+pytestmark = [pytest.mark.beyond_incumbent, pytest.mark.once]
 
 PAGE = os.path.join(ROOT, "docs", "policy.md")
 WRONG_LINE = 2  # exit status
