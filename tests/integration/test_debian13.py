@@ -41,11 +41,11 @@ def debian():
     """The root with the sources as they are here, built there."""
     if not os.path.exists("/usr/share/debootstrap/scripts/trixie"):
         pytest.skip("there is no debootstrap here that knows Debian 13")
-    root = Root(made_root(HERE, "trixie"))
-    source = root.folder + SOURCE
+    source = made_root(HERE, "trixie") + SOURCE
+    os.makedirs(source, exist_ok=True)
+    root = Root(HERE)
     subprocess.run(["find", source, "-mindepth", "1", "-maxdepth", "1", "!", "-name", "build", "-exec", "rm", "-rf", "{}", "+"],
                    check=False, stderr=subprocess.DEVNULL)
-    os.makedirs(source, exist_ok=True)
     let_apt_fetch(root.folder)
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
                            check=True).stdout.split("\n")
