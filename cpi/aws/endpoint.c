@@ -16,6 +16,7 @@
 #define MAX_URL 2048
 
 struct partition {
+	const char *name; /* as ARNs have it */
 	const char *region_prefix;
 	const char *suffix;
 	const char *dualstack_suffix;
@@ -23,14 +24,14 @@ struct partition {
 
 /* The last one takes all other regions. */
 static const struct partition partitions[] = {
-	{ "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
-	{ "us-gov-", "amazonaws.com", "api.aws" },
-	{ "us-iso-", "c2s.ic.gov", "api.aws.ic.gov" },
-	{ "us-isob-", "sc2s.sgov.gov", "api.aws.scloud" },
-	{ "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov" },
-	{ "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk" },
-	{ "eusc-", "amazonaws.eu", "api.amazonwebservices.eu" },
-	{ "", "amazonaws.com", "api.aws" },
+	{ "aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
+	{ "aws-us-gov", "us-gov-", "amazonaws.com", "api.aws" },
+	{ "aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov" },
+	{ "aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud" },
+	{ "aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov" },
+	{ "aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk" },
+	{ "aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu" },
+	{ "aws", "", "amazonaws.com", "api.aws" },
 };
 #define N_PARTITIONS (sizeof(partitions) / sizeof(partitions[0]))
 
@@ -75,6 +76,11 @@ static const struct partition *partition_of(const char *region)
 	while (strncmp(region, partitions[i].region_prefix, strlen(partitions[i].region_prefix)) != 0)
 		i++;
 	return &partitions[i];
+}
+
+const char *endpoint_partition(const char *region)
+{
+	return partition_of(region)->name;
 }
 
 /* Only what can stand in a host name: a region with a slash or dot would send signed requests elsewhere. */

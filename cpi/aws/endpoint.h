@@ -32,4 +32,7 @@ struct endpoint {
 int endpoint_find(const struct aws_settings *settings, const char *service, struct arena *arena,
 		  struct endpoint *ret_endpoint, struct error *err);
 
+/* The partition of a region, as ARNs have it: "aws", "aws-cn"; of one that is not known, "aws". A literal. */
+const char *endpoint_partition(const char *region);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/nearest.h"
+#include "cpi/aws/endpoint.h"
 
 #define MAX_QUOTED 80
 /* that IAM has in names, paths and ARNs; nothing of it must be escaped in JSON */
@@ -38,13 +39,6 @@ static void choose_by_config(const struct config *config, struct policy_selectio
 static bool starts_with(const char *text, const char *start)
 {
 	return strncmp(text, start, strlen(start)) == 0;
-}
-
-static const char *partition_of(const char *region)
-{
-	if (region != NULL && starts_with(region, "cn-"))
-		return "aws-cn";
-	return region != NULL && starts_with(region, "us-gov-") ? "aws-us-gov" : "aws";
 }
 
 /* --- what is typed ------------------------------------------------------------------------------------------------ */
@@ -157,7 +151,7 @@ int policy_select(const struct config *config, const struct policy_choice *choic
 
 	if (selection.region != NULL && selection.region[strspn(selection.region, ARN_CHARACTERS)] != '\0')
 		return error_set(err, ERROR_INVALID, "'%.*s' is no region", MAX_QUOTED, selection.region);
-	selection.partition = partition_of(selection.region);
+	selection.partition = endpoint_partition(selection.region != NULL ? selection.region : "");
 	if (take_role(choice->role, arena, &selection, err) != 0 ||
 	    take_key(choice->kms_key != NULL ? choice->kms_key : config->kms_key_arn, &selection, err) != 0)
 		return -1;

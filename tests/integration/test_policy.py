@@ -16,6 +16,7 @@ from incumbent_policy import INCUMBENT
 from scenarios import (ACTIONS, SCENARIOS, create_vm, dynamic, holdings, make_address, make_load_balancer, make_target_group, make_vm, manual,
                        scene_env, wipe, VIP_NETWORK)
 from test_create_vm import ipv6
+from test_endpoints import PARTITIONS
 
 pytestmark = [pytest.mark.beyond_incumbent, pytest.mark.once]
 
@@ -66,6 +67,14 @@ def test_a_policy_as_iam_takes_it(tmp_path):
     actions = [a for s in parsed["Statement"] for a in s["Action"]]
     assert len(actions) == len(set(actions))
     assert len(re.sub(r"\s", "", json.dumps(parsed))) < 6144
+
+
+@pytest.mark.parametrize("partition", PARTITIONS["partitions"], ids=lambda partition: partition["id"])
+def test_partitions(partition):
+    """ARNs are of the region's partition, as botocore has it."""
+    region = next(name for name in partition["regions"] if not name.endswith("-global"))
+    parsed = document("--only", "spot", "--region", region)
+    assert [s["Resource"].split(":")[1] for s in parsed["Statement"] if s["Resource"] != "*"] == [partition["id"]]
 
 
 def test_moto_takes_it(lab, tmp_path):

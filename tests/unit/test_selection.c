@@ -164,6 +164,10 @@ static void test_documents(void **state)
 	(void)document(fixture, &text);
 	assert_non_null(strstr(buf_text(&text), "arn:aws-us-gov:iam::"));
 
+	fixture->choice = (struct policy_choice){ .region = "us-isob-east-1" };
+	(void)document(fixture, &text);
+	assert_non_null(strstr(buf_text(&text), "arn:aws-iso-b:iam::"));
+
 	/* no region: anywhere */
 	fixture->choice = (struct policy_choice){ .only = "vm" };
 	root = document(fixture, &text);
