@@ -21,8 +21,10 @@ int extents_init(struct extents *extents, const struct extents_options *options,
 
 void extents_destroy(struct extents *extents)
 {
-	if (extents->lent != NULL)
-		slots_put(extents->options.slots, STEAL(extents->lent));
+	for (size_t i = 0; i < 2; i++) {
+		if (extents->lent[i] != NULL)
+			slots_put(extents->options.slots, STEAL(extents->lent[i]));
+	}
 	if (extents->filling != NULL)
 		slots_put(extents->options.slots, STEAL(extents->filling));
 	if (extents->digest != NULL)
@@ -74,12 +76,24 @@ int extents_declare(struct extents *extents, uint64_t size, struct error *err)
 
 int extents_lend(struct extents *extents, uint8_t **ret_data, struct error *err)
 {
-	if (extents->lent == NULL)
-		extents->lent = take_slot(extents, err);
-	if (extents->lent == NULL)
+	struct slot **lent = &extents->lent[extents->lends++ % 2];
+
+	if (*lent == NULL)
+		*lent = take_slot(extents, err);
+	if (*lent == NULL)
 		return -1;
-	*ret_data = extents->lent->data;
+	*ret_data = (*lent)->data;
 	return 0;
+}
+
+/* The lent slot that begins at data; NULL: none does. */
+static struct slot **find_lent(struct extents *extents, const uint8_t *data)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (extents->lent[i] != NULL && extents->lent[i]->data == data)
+			return &extents->lent[i];
+	}
+	return NULL;
 }
 
 static int hash_zeros(struct extents *extents, uint64_t until, struct error *err)
@@ -208,10 +222,8 @@ static int hole_until(struct extents *extents, uint64_t offset, struct error *er
 	return 0;
 }
 
-static int hand_over(struct extents *extents, struct error *err)
+static int hand_over(struct extents *extents, struct slot *slot, struct error *err)
 {
-	struct slot *slot = STEAL(extents->lent);
-
 	slot->offset = extents->done;
 	slot->len = SLOT_SIZE;
 	slot_want(slot, 0, SLOT_SIZE);
@@ -244,8 +256,9 @@ int extents_data(struct extents *extents, const uint8_t *data, size_t len, uint6
 		return 0;
 	if (check_place(extents, len, offset, err) != 0 || hole_until(extents, offset, err) != 0)
 		return -1;
-	if (extents->lent != NULL && data == extents->lent->data && len == SLOT_SIZE && offset % SLOT_SIZE == 0)
-		return flush(extents, err) != 0 ? -1 : hand_over(extents, err);
+	struct slot **lent = find_lent(extents, data);
+	if (lent != NULL && len == SLOT_SIZE && offset % SLOT_SIZE == 0)
+		return flush(extents, err) != 0 ? -1 : hand_over(extents, STEAL(*lent), err);
 	return append(extents, data, len, err);
 }
 

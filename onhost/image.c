@@ -42,7 +42,7 @@ static int plain_open(const struct stream_in *in, void **ret_codec, struct error
 	return 0;
 }
 
-static int plain_read(void *codec, void *data, size_t len, size_t *ret_got, struct error *err)
+static int plain_read(void *codec, void *data, size_t len, struct stream_part *ret_part, struct error *err)
 {
 	struct plain *plain = codec;
 	size_t got = 0;
@@ -58,7 +58,7 @@ static int plain_read(void *codec, void *data, size_t len, size_t *ret_got, stru
 		plain->len -= n;
 		got += n;
 	}
-	*ret_got = got;
+	*ret_part = (struct stream_part){ .len = got };
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static void plain_close(void *codec)
 	free(codec);
 }
 
-static const struct stream_codec plain_codec = { plain_open, plain_read, plain_close };
+static const struct stream_codec plain_codec = { plain_open, plain_read, NULL, plain_close };
 
 static const struct stream_codec *codec_of(enum format_packing packing)
 {
@@ -112,8 +112,20 @@ static int refuse_content(const struct image *image, struct error *err)
 	return error_set(err, ERROR_IMAGE, "%sthe image is neither a tar archive nor a disk image: %s", packed, what);
 }
 
+static int read_codec(struct image *image, void *data, size_t len, struct stream_part *ret_part, struct error *err)
+{
+	return image->codec->read(image->codec_state, data, len, ret_part, err);
+}
+
+static int check_codec(struct image *image, const void *data, const struct stream_part *part, struct error *err)
+{
+	return image->codec->check == NULL ? 0 : image->codec->check(image->codec_state, data, part, err);
+}
+
 static int start(struct image *image, struct error *err)
 {
+	struct stream_part part;
+
 	if (image->source.next(image->source.self, &image->first, &image->first_len, err) != 0)
 		return -1;
 	image->packing = format_packing(image->first, image->first_len);
@@ -121,8 +133,10 @@ static int start(struct image *image, struct error *err)
 	struct stream_in in = { next_piece, image };
 	if (image->codec->open(&in, &image->codec_state, err) != 0)
 		return -1;
-	if (image->codec->read(image->codec_state, image->peek, sizeof(image->peek), &image->peek_len, err) != 0)
+	if (read_codec(image, image->peek, sizeof(image->peek), &part, err) != 0 ||
+	    check_codec(image, image->peek, &part, err) != 0)
 		return -1;
+	image->peek_len = part.len;
 	image->content = format_content(image->peek, image->peek_len);
 	return image->content == FORMAT_UNKNOWN ? refuse_content(image, err) : 0;
 }
@@ -156,16 +170,28 @@ const char *image_format(const struct image *image)
 	return format_name(image->packing, image->content);
 }
 
-int image_read(struct image *image, void *data, size_t len, size_t *ret_got, struct error *err)
+int image_decode(struct image *image, void *data, size_t len, struct image_part *ret_part, struct error *err)
 {
 	size_t peeked = image->peek_len - image->peek_taken;
 	size_t n = len < peeked ? len : peeked;
-	size_t got = 0;
 
 	memcpy(data, image->peek + image->peek_taken, n);
 	image->peek_taken += n;
-	if (n < len && image->codec->read(image->codec_state, (uint8_t *)data + n, len - n, &got, err) != 0)
+	*ret_part = (struct image_part){ .peeked = n };
+	return n == len ? 0 : read_codec(image, (uint8_t *)data + n, len - n, &ret_part->decoded, err);
+}
+
+int image_check(struct image *image, const void *data, const struct image_part *part, struct error *err)
+{
+	return check_codec(image, (const uint8_t *)data + part->peeked, &part->decoded, err);
+}
+
+int image_read(struct image *image, void *data, size_t len, size_t *ret_got, struct error *err)
+{
+	struct image_part part;
+
+	if (image_decode(image, data, len, &part, err) != 0 || image_check(image, data, &part, err) != 0)
 		return -1;
-	*ret_got = n + got;
+	*ret_got = image_part_len(&part);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wires the stages up and runs them: a reader (intake), a worker (image, untar, extents), one or two threads at the
- * writing end, and the caller's own thread, which reports progress and watches for cancellation. The stages know no
+/* Wires the stages up and runs them: a reader (intake), a decoder (ahead), a worker (untar, extents), one or two threads
+ * at the writing end, and the caller's own thread, which reports progress and watches for cancellation. The stages know no
  * threads. */
 #include "onhost/pipeline.h"
 
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "onhost/ahead.h"
 #include "onhost/ends.h"
 #include "onhost/extents.h"
 #include "onhost/image.h"
@@ -141,15 +142,14 @@ static int enqueue(void *self, struct slot *slot, struct error *err)
 	return error_set(err, ERROR_CANCELLED, "the work on the image was stopped");
 }
 
-static int copy_raw(struct image *image, struct extents *extents, struct error *err)
+static int copy_raw(struct ahead *ahead, struct extents *extents, struct error *err)
 {
 	uint64_t offset = 0;
-	uint8_t *data;
+	const uint8_t *data;
 	size_t got;
 
 	do {
-		if (extents_lend(extents, &data, err) != 0 || image_read(image, data, SLOT_SIZE, &got, err) != 0 ||
-		    extents_data(extents, data, got, offset, err) != 0)
+		if (ahead_read(ahead, &data, &got, err) != 0 || extents_data(extents, data, got, offset, err) != 0)
 			return -1;
 		offset += got;
 	} while (got == SLOT_SIZE);
@@ -161,13 +161,20 @@ static int unpack_image(struct pipeline *p, struct error *err)
 {
 	struct stream_in in = intake_stream(p->intake);
 	CLEANUP_IMAGE struct image *image = NULL;
+	struct ahead *ahead;
 
-	if (image_open(&in, &image, err) != 0)
+	if (image_open(&in, &image, err) != 0 || ahead_open(image, &p->extents, &ahead, err) != 0)
 		return -1;
 	p->format = image_format(image);
-	int result = image_content(image) == FORMAT_TAR ? untar_run(image, &p->extents, err)
-							: copy_raw(image, &p->extents, err);
-	return result != 0 ? -1 : extents_end(&p->extents, err);
+	int result = image_content(image) == FORMAT_TAR ? untar_run(image, ahead, &p->extents, err)
+							: copy_raw(ahead, &p->extents, err);
+	if (result == 0)
+		result = extents_end(&p->extents, err);
+	/* what is decoded ahead may be waiting for input */
+	if (result != 0)
+		fail(p, err);
+	ahead_close(ahead);
+	return result;
 }
 
 /* After the last slot. */

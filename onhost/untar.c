@@ -23,6 +23,7 @@
 
 struct untar {
 	struct image *image;
+	struct ahead *ahead;
 	struct extents *extents;
 	struct archive *archive;
 	bool in_headers;
@@ -61,22 +62,18 @@ static int refuse_stream(const struct untar *untar, const char *what, struct err
  * whole slots, which pass through it without a copy. */
 static int next_bytes(struct untar *untar, struct error *err)
 {
-	uint8_t *to = untar->block;
-	size_t want = sizeof(untar->block);
-
-	if (!untar->in_headers) {
-		if (extents_lend(untar->extents, &to, err) != 0)
+	if (untar->in_headers) {
+		if (untar->given_sum >= HEADERS_MAX)
+			return error_set(err, ERROR_IMAGE,
+					 "the headers before root.img take over %lld KiB (a file with very many holes?); "
+					 ADVICE,
+					 (long long)HEADERS_MAX / 1024);
+		untar->given = untar->block;
+		if (image_read(untar->image, untar->block, sizeof(untar->block), &untar->given_len, err) != 0)
 			return -1;
-		want = SLOT_SIZE;
-	} else if (untar->given_sum >= HEADERS_MAX) {
-		return error_set(
-			err, ERROR_IMAGE,
-			"the headers before root.img take over %lld KiB (a file with very many holes?); " ADVICE,
-			(long long)HEADERS_MAX / 1024);
-	}
-	if (image_read(untar->image, to, want, &untar->given_len, err) != 0)
+	} else if (ahead_read(untar->ahead, &untar->given, &untar->given_len, err) != 0) {
 		return -1;
-	untar->given = to;
+	}
 	untar->given_sum += (int64_t)untar->given_len;
 	return 0;
 }
@@ -229,17 +226,15 @@ static int check_zeros(const uint8_t *data, size_t len, struct error *err)
 static int check_padding(struct untar *untar, struct error *err)
 {
 	int64_t unused = untar->given_sum - archive_filter_bytes(untar->archive, 0);
-	uint8_t *rest;
+	const uint8_t *rest;
 	size_t got;
 
 	if (unused < 0 || (uint64_t)unused > untar->given_len)
 		return error_set(err, ERROR_INTERNAL, "libarchive's count of what it read cannot be right");
 	if (check_zeros(untar->given + (untar->given_len - (size_t)unused), (size_t)unused, err) != 0)
 		return -1;
-	if (extents_lend(untar->extents, &rest, err) != 0)
-		return -1;
 	do {
-		if (image_read(untar->image, rest, SLOT_SIZE, &got, err) != 0 || check_zeros(rest, got, err) != 0)
+		if (ahead_read(untar->ahead, &rest, &got, err) != 0 || check_zeros(rest, got, err) != 0)
 			return -1;
 	} while (got == SLOT_SIZE);
 	return 0;
@@ -268,9 +263,9 @@ static int check_end(struct untar *untar, struct error *err)
 	return check_padding(untar, err);
 }
 
-int untar_run(struct image *image, struct extents *extents, struct error *err)
+int untar_run(struct image *image, struct ahead *ahead, struct extents *extents, struct error *err)
 {
-	struct untar untar = { .image = image, .extents = extents, .in_headers = true };
+	struct untar untar = { .image = image, .ahead = ahead, .extents = extents, .in_headers = true };
 	struct archive_entry *entry;
 
 	int opened = open_archive(&untar, err);

@@ -5,10 +5,11 @@
 #ifndef ONHOST_UNTAR_H
 #define ONHOST_UNTAR_H
 
+#include "onhost/ahead.h"
 #include "onhost/extents.h"
 #include "onhost/image.h"
 
 /* Reads the image to its end. The caller calls extents_end after success. */
-int untar_run(struct image *image, struct extents *extents, struct error *err);
+int untar_run(struct image *image, struct ahead *ahead, struct extents *extents, struct error *err);
 
 #endif

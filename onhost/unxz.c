@@ -79,7 +79,7 @@ static int refill(struct unxz *xz, struct error *err)
 	return 0;
 }
 
-static int unxz_read(void *codec, void *data, size_t len, size_t *ret_got, struct error *err)
+static int unxz_read(void *codec, void *data, size_t len, struct stream_part *ret_part, struct error *err)
 {
 	struct unxz *xz = codec;
 
@@ -95,8 +95,8 @@ static int unxz_read(void *codec, void *data, size_t len, size_t *ret_got, struc
 		else if (result != LZMA_OK && !(result == LZMA_BUF_ERROR && !xz->input_ended))
 			return refuse(xz, result, err);
 	}
-	*ret_got = len - xz->lzma.avail_out;
+	*ret_part = (struct stream_part){ .len = len - xz->lzma.avail_out };
 	return 0;
 }
 
-const struct stream_codec unxz_codec = { unxz_open, unxz_read, unxz_close };
+const struct stream_codec unxz_codec = { unxz_open, unxz_read, NULL, unxz_close };

@@ -112,7 +112,7 @@ static int decompress_some(struct unzstd *z, ZSTD_outBuffer *output, struct erro
 	return 0;
 }
 
-static int unzstd_read(void *codec, void *data, size_t len, size_t *ret_got, struct error *err)
+static int unzstd_read(void *codec, void *data, size_t len, struct stream_part *ret_part, struct error *err)
 {
 	struct unzstd *z = codec;
 	ZSTD_outBuffer output = { data, len, 0 };
@@ -125,8 +125,8 @@ static int unzstd_read(void *codec, void *data, size_t len, size_t *ret_got, str
 		if (!z->ended && decompress_some(z, &output, err) != 0)
 			return -1;
 	}
-	*ret_got = output.pos;
+	*ret_part = (struct stream_part){ .len = output.pos };
 	return 0;
 }
 
-const struct stream_codec unzstd_codec = { unzstd_open, unzstd_read, unzstd_close };
+const struct stream_codec unzstd_codec = { unzstd_open, unzstd_read, NULL, unzstd_close };

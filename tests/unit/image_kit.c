@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 /* last: it redefines fail() and needs what stands above */
 #include <cmocka.h>
@@ -140,9 +139,16 @@ void kit_pax(struct buf *out, char type, const char *const *records)
 
 void kit_gzip(struct buf *out, const void *data, size_t len)
 {
+	kit_gzip_header(out, NULL, data, len);
+}
+
+void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_t len)
+{
 	z_stream z = { 0 };
 
 	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	if (header != NULL)
+		assert_int_equal(deflateSetHeader(&z, header), Z_OK);
 	size_t bound = deflateBound(&z, len) + 64;
 	char *to = buf_reserve(out, bound);
 	assert_non_null(to);
@@ -238,19 +244,28 @@ int kit_decode(const struct stream_codec *codec, struct kit_stream *stream, size
 	       struct error *err)
 {
 	struct stream_in in = kit_stream_in(stream);
+	struct stream_part part = { .len = step }, last;
+	size_t unchecked = out->len;
 	void *state;
-	size_t got = 0;
-	int result = codec->open(&in, &state, err);
 
-	if (result != 0)
+	if (codec->open(&in, &state, err) != 0)
 		return -1;
-	do {
+	int result = 0;
+	for (bool first = true; result == 0 && part.len == step; first = false) {
+		last = part;
 		char *to = buf_reserve(out, step);
 		assert_non_null(to);
-		result = codec->read(state, to, step, &got, err);
+		result = codec->read(state, to, step, &part, err);
 		if (result == 0)
-			buf_commit(out, got);
-	} while (result == 0 && got == step);
+			buf_commit(out, part.len);
+		/* as late as may be: the next read is over already */
+		if (result == 0 && !first && codec->check != NULL) {
+			result = codec->check(state, out->data + unchecked, &last, err);
+			unchecked += last.len;
+		}
+	}
+	if (result == 0 && codec->check != NULL)
+		result = codec->check(state, out->data + unchecked, &part, err);
 	codec->close(state);
 	return result;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zlib.h>
 
 #include "common/buf.h"
 #include "onhost/extents.h"
@@ -41,6 +42,7 @@ void kit_tar(struct buf *out, const void *data, size_t len);
 void kit_pax(struct buf *out, char type, const char *const *records);
 
 void kit_gzip(struct buf *out, const void *data, size_t len);
+void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_t len);
 void kit_zstd(struct buf *out, const void *data, size_t len, int level, int window_log);
 void kit_xz(struct buf *out, const void *data, size_t len, uint32_t preset);
 
@@ -54,7 +56,7 @@ struct kit_stream {
 };
 struct stream_in kit_stream_in(struct kit_stream *stream);
 struct image_source kit_source(struct kit_stream *stream);
-/* All that the codec gives, in reads of step bytes. */
+/* All that the codec gives, in reads of step bytes, each checked when the next is over. */
 int kit_decode(const struct stream_codec *codec, struct kit_stream *stream, size_t step, struct buf *out,
 	       struct error *err);
 

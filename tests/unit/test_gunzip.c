@@ -19,8 +19,6 @@ static uint8_t disk[LEN];
 
 /* The whole file runs once for each library that inflates. */
 static const struct stream_codec *codec_under_test;
-static const char *wrong_sum;
-static const char *wrong_length;
 
 static int decode(const struct buf *packed, size_t in_step, size_t out_step, struct buf *out, struct error *err)
 {
@@ -130,10 +128,69 @@ static void test_trailer(void **state)
 	(void)state;
 	kit_gzip(&packed, disk, LEN);
 	packed.data[packed.len - 6] ^= 1;
-	expect_refused(&packed, wrong_sum);
+	expect_refused(&packed, "(incorrect checksum)");
 	packed.data[packed.len - 6] ^= 1;
 	packed.data[packed.len - 2] ^= 1;
-	expect_refused(&packed, wrong_length);
+	expect_refused(&packed, "(incorrect length)");
+}
+
+/* Every set of the optional fields, as zlib writes them, and one changed byte. */
+static void test_headers(void **state)
+{
+	static uint8_t extra[700];
+
+	(void)state;
+	for (unsigned fields = 0; fields < 16; fields++) {
+		struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+		gz_header header = {
+			.time = 1, .os = 3, .hcrc = (fields & 8) != 0,
+			.extra = (fields & 1) != 0 ? extra : NULL, .extra_len = fields >= 4 ? sizeof(extra) : 0,
+			.name = (fields & 2) != 0 ? (Bytef *)(uintptr_t)"root.img.tar" : NULL,
+			.comment = (fields & 4) != 0 ? (Bytef *)(uintptr_t)"" : NULL,
+		};
+		kit_gzip_header(&packed, &header, disk, LEN);
+		for (size_t step = 0; step < 9; step += 4) {
+			struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+			struct error err;
+			assert_int_equal(decode(&packed, step, 4096, &out, &err), 0);
+			assert_int_equal(out.len, LEN);
+			assert_memory_equal(out.data, disk, LEN);
+		}
+		packed.data[4] ^= 1;
+		if (header.hcrc)
+			expect_refused(&packed, "(incorrect header checksum)");
+		packed.data[3] |= (char)0x80;
+		expect_refused(&packed, "(unknown header flags)");
+		packed.data[2]++;
+		expect_refused(&packed, "(unknown compression method)");
+		packed.data[1]++;
+		expect_refused(&packed, "(incorrect header)");
+		packed.len = 10;
+		expect_refused(&packed, "");
+	}
+}
+
+/* The sum of a member is compared wherever its end falls: within one read, in a later one, at a boundary. */
+static void test_sum_anywhere(void **state)
+{
+	(void)state;
+	for (size_t bad = 0; bad < 3; bad++) {
+		static const size_t lens[] = { 100, 5000, LEN - 5100 };
+		struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+		size_t from = 0;
+		for (size_t i = 0; i < 3; from += lens[i++]) {
+			kit_gzip(&packed, disk + from, lens[i]);
+			if (i == bad)
+				packed.data[packed.len - 8] ^= 1;
+		}
+		static const size_t steps[] = { 1, 50, 99, 100, 101, 2500, 5000, 5100, 5101, LEN - 1, LEN, LEN + 1, 60000 };
+		for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+			struct buf out CLEANUP_BUF = BUF_INIT(KIT_MAX);
+			struct error err;
+			assert_int_equal(decode(&packed, 7 * (k % 3), steps[k], &out, &err), -1);
+			assert_non_null(strstr(err.message, "(incorrect checksum)"));
+		}
+	}
 }
 
 static void test_followed(void **state)
@@ -163,7 +220,8 @@ static void test_followed(void **state)
 static void test_large(void **state)
 {
 	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
-	size_t len = (size_t)32 * 1024 * 1024, got, sum = 0;
+	size_t len = (size_t)32 * 1024 * 1024, sum = 0;
+	struct stream_part part;
 	char *zeros = test_calloc(1, len);
 	void *codec;
 	struct error err;
@@ -176,9 +234,10 @@ static void test_large(void **state)
 	assert_int_equal(codec_under_test->open(&in, &codec, &err), 0);
 	do {
 		static char piece[100000];
-		assert_int_equal(codec_under_test->read(codec, piece, sizeof(piece), &got, &err), 0);
-		sum += got;
-	} while (got > 0);
+		assert_int_equal(codec_under_test->read(codec, piece, sizeof(piece), &part, &err), 0);
+		assert_int_equal(codec_under_test->check(codec, piece, &part, &err), 0);
+		sum += part.len;
+	} while (part.len > 0);
 	assert_int_equal(sum, len);
 	codec_under_test->close(codec);
 }
@@ -242,16 +301,14 @@ int main(void)
 		cmocka_unit_test(test_trailer),      cmocka_unit_test(test_followed),
 		cmocka_unit_test(test_padded),       cmocka_unit_test(test_large),
 		cmocka_unit_test(test_input_error),  cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_headers),      cmocka_unit_test(test_sum_anywhere),
 	};
 
 	kit_disk(disk, LEN, 1);
 	codec_under_test = &gunzip_zlib_codec;
-	wrong_sum = "incorrect data check";
-	wrong_length = "incorrect length check";
 	int failed = cmocka_run_group_tests_name("zlib", tests, NULL, NULL);
 #ifdef HAVE_ISAL
 	codec_under_test = &gunzip_codec;
-	wrong_sum = wrong_length = "incorrect checksum or length";
 	failed += cmocka_run_group_tests_name("ISA-L", tests, NULL, NULL);
 #endif
 	return failed;

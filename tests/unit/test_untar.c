@@ -17,6 +17,16 @@
 
 static uint8_t disk[LEN];
 
+static int run(struct image *image, struct extents *extents, struct error *err)
+{
+	struct ahead *ahead;
+
+	assert_int_equal(ahead_open(image, extents, &ahead, err), 0);
+	int result = untar_run(image, ahead, extents, err);
+	ahead_close(ahead);
+	return result;
+}
+
 /* The tar in buf through the whole stage; what came out stands in out. */
 static int untar(const struct buf *tar, size_t step, bool holes, struct kit_disk_image *out, struct error *err)
 {
@@ -38,7 +48,7 @@ static int untar(const struct buf *tar, size_t step, bool holes, struct kit_disk
 	assert_int_equal(extents_init(&extents, &options, err), 0);
 	int result = image_open(&in, &image, err);
 	if (result == 0)
-		result = untar_run(image, &extents, err);
+		result = run(image, &extents, err);
 	if (result == 0)
 		result = extents_end(&extents, err);
 	extents_destroy(&extents);
@@ -434,7 +444,7 @@ static void test_input_error(void **state)
 		};
 		extents_init(&extents, &options, &err);
 		if (image_open(&in, &image, &err) == 0)
-			assert_int_equal(untar_run(image, &extents, &err), -1);
+			assert_int_equal(run(image, &extents, &err), -1);
 		assert_int_equal(err.kind, ERROR_NETWORK);
 		extents_destroy(&extents);
 		kit_collect_free(&out);
