@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One version for all parts: the Makefile's."""
-import ctypes
 import os
 import re
 import subprocess
 
 import pytest
 from conftest import CPI, ONHOST, ROOT
+from library_kit import Library
 
 PARTS = ["cpi", "onhost", "library", "header", "pkg-config", "Debian", "changelog", "man pages"]
 
@@ -24,15 +24,10 @@ def says(program):
 
 
 def of_library():
-    """Without loading it here, where a sanitizer's build could not be loaded."""
-    with open(os.path.join(os.path.dirname(CPI), "libcpi_aws.so.0"), "rb") as library:
-        data = library.read()
-    try:
-        version = ctypes.CDLL(library.name).cpi_aws_version
-    except OSError:  # of a sanitizer: the text must be in it all the same
-        return VERSION if b"\0" + VERSION.encode() + b"\0" in data else "another"
-    version.restype = ctypes.c_char_p
-    return version().decode()
+    library = Library(os.environ.copy())
+    version = library.call("version")
+    library.end()
+    return version
 
 
 def of_header():
