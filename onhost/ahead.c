@@ -7,6 +7,9 @@
 
 #include "onhost/ring.h"
 
+/* One is being looked at, the others are decoded: two, so that the decoder need not wait for the next when it has done one. */
+#define JOBS ((size_t)EXTENTS_LENT - 1)
+
 /* One decoding. */
 struct job {
 	uint8_t *data;
@@ -18,10 +21,10 @@ struct job {
 struct ahead {
 	struct image *image;
 	struct extents *extents;
-	struct ring asked; /* at most one job is on its way */
+	struct ring asked;
 	struct ring done;
-	struct job job;
-	bool under_way;
+	struct job jobs[JOBS];
+	bool started;
 	bool ended;
 	pthread_t decoder;
 };
@@ -29,11 +32,13 @@ struct ahead {
 static void *decoder_main(void *self)
 {
 	struct ahead *ahead = self;
+	bool more = true;
 	void *item;
 
-	while (ring_get(&ahead->asked, &item)) {
+	while (more && ring_get(&ahead->asked, &item)) {
 		struct job *job = item;
 		job->failed = image_decode(ahead->image, job->data, SLOT_SIZE, &job->part, &job->failure) != 0;
+		more = !job->failed && image_part_len(&job->part) == SLOT_SIZE;
 		ring_put(&ahead->done, job);
 	}
 	return NULL;
@@ -41,9 +46,9 @@ static void *decoder_main(void *self)
 
 static int make_rings(struct ahead *ahead, struct error *err)
 {
-	if (ring_init(&ahead->asked, 1, err) != 0)
+	if (ring_init(&ahead->asked, JOBS, err) != 0)
 		return -1;
-	if (ring_init(&ahead->done, 1, err) != 0) {
+	if (ring_init(&ahead->done, JOBS, err) != 0) {
 		ring_destroy(&ahead->asked);
 		return -1;
 	}
@@ -86,12 +91,21 @@ void ahead_close(struct ahead *ahead)
 	free(ahead);
 }
 
-static int ask(struct ahead *ahead, struct error *err)
+static int ask(struct ahead *ahead, struct job *job, struct error *err)
 {
-	if (extents_lend(ahead->extents, &ahead->job.data, err) != 0)
+	if (extents_lend(ahead->extents, &job->data, err) != 0)
 		return -1;
-	ring_put(&ahead->asked, &ahead->job);
-	ahead->under_way = true;
+	ring_put(&ahead->asked, job);
+	return 0;
+}
+
+static int start(struct ahead *ahead, struct error *err)
+{
+	ahead->started = true;
+	for (size_t i = 0; i < JOBS; i++) {
+		if (ask(ahead, &ahead->jobs[i], err) != 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -103,18 +117,18 @@ int ahead_read(struct ahead *ahead, const uint8_t **ret_data, size_t *ret_len, s
 	*ret_len = 0;
 	if (ahead->ended)
 		return 0;
-	if (!ahead->under_way && ask(ahead, err) != 0)
+	if (!ahead->started && start(ahead, err) != 0)
 		return -1;
 	ring_get(&ahead->done, &item);
-	ahead->under_way = false;
-	if (ahead->job.failed) {
-		*err = ahead->job.failure;
+	struct job *job = item;
+	if (job->failed) {
+		*err = job->failure;
 		return -1;
 	}
-	const uint8_t *data = ahead->job.data;
-	const struct image_part part = ahead->job.part;
+	const uint8_t *data = job->data;
+	const struct image_part part = job->part;
 	ahead->ended = image_part_len(&part) < SLOT_SIZE;
-	if (!ahead->ended && ask(ahead, err) != 0)
+	if (!ahead->ended && ask(ahead, job, err) != 0)
 		return -1;
 	if (image_check(ahead->image, data, &part, err) != 0)
 		return -1;

@@ -21,7 +21,7 @@ int extents_init(struct extents *extents, const struct extents_options *options,
 
 void extents_destroy(struct extents *extents)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < EXTENTS_LENT; i++) {
 		if (extents->lent[i] != NULL)
 			slots_put(extents->options.slots, STEAL(extents->lent[i]));
 	}
@@ -76,7 +76,7 @@ int extents_declare(struct extents *extents, uint64_t size, struct error *err)
 
 int extents_lend(struct extents *extents, uint8_t **ret_data, struct error *err)
 {
-	struct slot **lent = &extents->lent[extents->lends++ % 2];
+	struct slot **lent = &extents->lent[extents->lends++ % EXTENTS_LENT];
 
 	if (*lent == NULL)
 		*lent = take_slot(extents, err);
@@ -89,7 +89,7 @@ int extents_lend(struct extents *extents, uint8_t **ret_data, struct error *err)
 /* The lent slot that begins at data; NULL: none does. */
 static struct slot **find_lent(struct extents *extents, const uint8_t *data)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < EXTENTS_LENT; i++) {
 		if (extents->lent[i] != NULL && extents->lent[i]->data == data)
 			return &extents->lent[i];
 	}

@@ -29,9 +29,12 @@ struct extents_options {
 	void *emit_self;
 };
 
+/* Slots that are lent at a time. */
+#define EXTENTS_LENT 3
+
 struct extents {
 	struct extents_options options;
-	struct slot *lent[2]; /* being filled by whoever reads the image, in turn */
+	struct slot *lent[EXTENTS_LENT]; /* being filled by whoever reads the image, in turn */
 	unsigned lends;
 	struct slot *filling; /* a window that more data are expected for */
 	uint64_t done;        /* bytes of the image that came, holes included */
@@ -49,8 +52,8 @@ int extents_init(struct extents *extents, const struct extents_options *options,
 void extents_destroy(struct extents *extents);
 /* The size is known in advance. ERROR_IMAGE: zero, not a multiple of 512, over the limit. */
 int extents_declare(struct extents *extents, uint64_t size, struct error *err);
-/* Memory of SLOT_SIZE for bytes to come, valid until the second extents_lend from this one: the next bytes may be on
- * their way while these are given to extents_data. Data that fill it wholly and are given to
+/* Memory of SLOT_SIZE for bytes to come, valid until EXTENTS_LENT calls later: the next bytes may be on their way while these
+ * are given to extents_data. Data that fill it wholly and are given to
  * extents_data as they stand there go on without a copy, if their offset is a multiple of SLOT_SIZE. */
 int extents_lend(struct extents *extents, uint8_t **ret_data, struct error *err);
 /* ERROR_IMAGE: behind the declared end or the limit, or before what came already. */
