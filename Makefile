@@ -245,8 +245,9 @@ TESTS ?= tests/integration
 MARKS ?= not long
 # of a whole run: whether the policies allow what the tests have called, no less and no more
 WHOLE_RUN = $(if $(filter-out tests/integration,$(TESTS))$(findstring once,$(MARKS))$(findstring valgrind,$(MARKS))$(findstring -k,$(PYTEST_ARGS)),,yes)
-# labs of their own beside each other: their waits overlap
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+# labs of their own beside each other: their waits overlap. A worker that dies ends the run: loadgroup would wait for ever for what
+# that one had still to do
+PYTEST_ARGS ?= -n 3 --dist loadgroup --max-worker-restart=0
 integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	@rm -rf $(BUILD)/recorded-actions
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \

@@ -367,8 +367,8 @@ static int run_to_end(struct run *run, struct error *err)
 	return 0;
 }
 
-int process_run(char *const argv[], const struct clock *clock, const struct cancel *cancel, int64_t timeout_ms,
-		struct buf *out, struct process_result *ret_result, struct error *err)
+int process_run(char *const argv[], const struct process_manner *manner, const struct clock *clock, const struct cancel *cancel,
+		int64_t timeout_ms, struct buf *out, struct process_result *ret_result, struct error *err)
 {
 	struct run run = {
 		.clock = clock,
@@ -378,7 +378,8 @@ int process_run(char *const argv[], const struct clock *clock, const struct canc
 		.out = out,
 	};
 
-	if (process_start(argv, &run.process, err) != 0)
+	int started = manner == NULL ? process_start(argv, &run.process, err) : process_start_as(argv, manner, &run.process, err);
+	if (started != 0)
 		return -1;
 	close_end(&run.process.in_fd);
 	int result = run_to_end(&run, err);

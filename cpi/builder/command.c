@@ -12,3 +12,14 @@ void builder_command_add(struct builder_command *command, const char *text)
 	memcpy(&argument, &text, sizeof(argument));
 	command->argv[command->count++] = argument;
 }
+
+/* The environment can be read by whoever runs as the same user; ssh hands the language on. */
+static const char *const not_for_builders[] = {
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
+};
+
+struct process_manner builder_manner(bool no_terminal)
+{
+	return (struct process_manner){ .without = not_for_builders, .no_terminal = no_terminal };
+}

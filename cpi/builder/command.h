@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/process.h"
+
 #define BUILDER_MAX_ARGS 80
 
 /* How a command ended before its time, and what it had said. */
@@ -33,5 +35,9 @@ struct builder_command {
 
 /* Behind the others; nothing beyond BUILDER_MAX_ARGS. The text is borrowed. */
 void builder_command_add(struct builder_command *command, const char *text);
+
+/* How all programs of a builder's are started: they ask AWS nothing, so they get none of its secrets; and what they say is in
+ * English. */
+struct process_manner builder_manner(bool no_terminal);
 
 #endif

@@ -29,13 +29,6 @@
 #define END_MS ((int64_t)10 * 1000)
 #define GRACE_MS ((int64_t)5 * 1000)
 
-/* It asks AWS nothing, and its environment can be read by whoever runs as the same user. And what sudo and shells say is
- * understood in English; ssh hands the language on. */
-static const char *const not_for_onhost[] = {
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
-};
-
 struct outgoing {
 	const uint8_t *data;
 	size_t len;
@@ -235,7 +228,7 @@ static int send_msg(struct builder_session *session, const struct onhost_msg *ms
 int builder_session_open(struct builder_session *session, struct runtime *runtime, const struct builder_command *command,
 			 struct error *err)
 {
-	const struct process_manner manner = { .without = not_for_onhost, .no_terminal = command->no_terminal };
+	const struct process_manner manner = builder_manner(command->no_terminal);
 
 	*session = (struct builder_session){ .runtime = runtime, .command = command };
 	session->process = (struct process){ .in_fd = -1, .out_fd = -1, .err_fd = -1 };

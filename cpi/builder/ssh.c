@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 #include "cpi/builder/ssh_agent.h"
+#include "cpi/builder/ssh_ciphers.h"
 #include "cpi/builder/ssh_command.h"
 #include "cpi/builder/ssh_hosts.h"
 
@@ -113,11 +114,16 @@ int ssh_open(struct runtime *runtime, const struct config *config, struct arena 
 
 	if (ssh == NULL)
 		return error_nomem(err);
-	const struct ssh_files files = {
+	struct ssh_files files = {
 		.known_hosts = wanted->host_key != NULL ? ssh->known_hosts : NULL,
 		.agent = wanted->private_key != NULL ? ssh->socket : NULL,
 	};
-	if (prepare(ssh, runtime, wanted, err) != 0 || ssh_command(config, &files, arena, ret_command, err) != 0) {
+	int result = prepare(ssh, runtime, wanted, err);
+	if (result == 0) {
+		files.ciphers = ssh_ciphers(runtime, wanted, arena);
+		result = ssh_command(config, &files, arena, ret_command, err);
+	}
+	if (result != 0) {
 		ssh_close(ssh);
 		return -1;
 	}

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "cpi/builder/command.h"
 
 #define START_MS ((int64_t)20 * 1000)
 #define END_MS ((int64_t)3 * 1000)
@@ -20,14 +21,6 @@
 #define OUTPUT_MAX ((size_t)16 * 1024)
 #define KEY_LIFE "86400" /* s; for an agent that outlives all else */
 #define NAME "aws.stemcell.ssh.private_key"
-
-/* They ask AWS nothing. */
-static const char *const not_for_agents[] = {
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
-};
-/* Nothing is asked at a terminal: a passphrase that is wanted is then not to be had. */
-static const struct process_manner manner = { .without = not_for_agents, .no_terminal = true };
 
 /* What a child writes, until its end or (line) until a line break. */
 static int hear(const struct runtime *runtime, int fd, bool line, struct buf *out, struct error *err)
@@ -78,6 +71,7 @@ static const char *first_line(struct buf *text)
  * ends the agent; were it killed instead, the agent would notice within ten seconds. */
 static int start_agent(struct ssh_agent *agent, const struct runtime *runtime, const char *socket, struct error *err)
 {
+	const struct process_manner manner = builder_manner(true);
 	CLEANUP_BUF struct buf said = BUF_INIT(OUTPUT_MAX);
 	char program[] = "ssh-agent", at[] = "-a", life[] = "-t", seconds[] = KEY_LIFE, shell[] = "sh", text[] = "-c";
 	char script[] = "echo ready; cat >/dev/null; kill \"$SSH_AGENT_PID\"";
@@ -153,6 +147,8 @@ static int judge_key(int status, struct buf *said, struct error *err)
 
 static int add_key(const struct runtime *runtime, const char *socket, const char *key, struct error *err)
 {
+	/* nothing is asked at a terminal: a passphrase that is wanted is then not to be had */
+	const struct process_manner manner = builder_manner(true);
 	CLEANUP_BUF struct buf said = BUF_INIT(OUTPUT_MAX);
 	char variable[160];
 	/* "false" is who is asked for a passphrase, even where there is a display */

@@ -12,7 +12,8 @@
 /* What is given on the command line wins over every configuration file, so these are what a file must not change: that host keys
  * are checked, that nobody is asked, that the two streams carry the session and nothing else, that the connection is ours alone
  * (somebody's ControlMaster would have its own options, and end with him) and its end is noticed. Names, ports, users, keys,
- * jump hosts, proxies, ciphers, addresses to bind to are the user's: they are not mentioned unless aws.stemcell.ssh names them. */
+ * jump hosts, proxies, addresses to bind to are the user's: they are not mentioned unless aws.stemcell.ssh names them; nor are ciphers
+ * where the user has named some (ssh_ciphers.c). */
 static const char *const options[] = {
 	"BatchMode=yes", "StrictHostKeyChecking=yes", "NoHostAuthenticationForLocalhost=no", "CheckHostIP=no", "UpdateHostKeys=no",
 	"RequestTTY=no", "RemoteCommand=none", "PermitLocalCommand=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no",
@@ -117,7 +118,7 @@ static const char *remote_command(const struct config *config, bool through_sudo
 	return text.failed ? NULL : arena_strdup(arena, buf_text(&text));
 }
 
-static int add_place(struct builder_command *command, const struct config_ssh *ssh, struct arena *arena, struct error *err)
+int ssh_command_add_place(struct builder_command *command, const struct config_ssh *ssh, struct arena *arena, struct error *err)
 {
 	if (ssh->port != 0) {
 		const char *port = arena_printf(arena, "%d", ssh->port);
@@ -157,8 +158,10 @@ int ssh_command(const struct config *config, const struct ssh_files *files, stru
 	builder_command_add(&command, "ssh");
 	builder_command_add(&command, "-T");
 	add_options(&command, options, sizeof(options) / sizeof(options[0]));
+	if (files->ciphers != NULL && add_option(&command, arena, "Ciphers", files->ciphers, err) != 0)
+		return -1;
 	if (add_host_key(&command, files, arena, err) != 0 || add_key(&command, ssh, files, arena, err) != 0 ||
-	    add_place(&command, ssh, arena, err) != 0)
+	    ssh_command_add_place(&command, ssh, arena, err) != 0)
 		return -1;
 	builder_command_add(&command, remote);
 	*ret_command = command;

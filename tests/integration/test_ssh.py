@@ -95,6 +95,21 @@ def test_root_needs_no_sudo(lab, builder, stemcell, call):
 
 
 @pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("files, cipher", [
+    ("", "aes128-gcm@openssh.com"),
+    ("Host 127.0.0.1\n  Ciphers aes256-ctr\n", "aes256-ctr"),
+    ("Host 127.0.0.2\n  Ciphers aes256-ctr\n", "aes128-gcm@openssh.com"),
+    ("Match user builder\n  Ciphers -aes*-gcm@openssh.com\n", "chacha20-poly1305@openssh.com"),
+], ids=["nothing said", "chosen", "chosen for another", "taken away"])
+def test_ciphers(lab, builder, stemcell, call, files, cipher):
+    """AES-GCM, unless the user's files say something of it."""
+    builder.reset("LogLevel DEBUG")
+    builder.ssh_config(files)
+    assert_made(lab, call(heavy(stemcell), builder.stanza()), stemcell)
+    assert set(re.findall(r"kex: \S+ cipher: (\S+)", read(builder.log))) == {cipher}
+
+
+@pytest.mark.usefixtures("clean")
 def test_an_alias_behind_a_jump_host(lab, builder, stemcell, call):
     """Name, port, user, key and the way there are the user's ~/.ssh/config's; what would spoil the session there does not count."""
     builder.known_hosts(f"[127.0.0.1]:{builder.port} {builder.host_key}")

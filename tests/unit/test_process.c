@@ -342,7 +342,7 @@ static struct outcome run_sh(const char *script, size_t max, int64_t timeout_ms,
 	const char *const argv[] = { "sh", "-c", script, NULL };
 	struct outcome outcome = { .out = BUF_INIT(max) };
 
-	outcome.result = process_run((char *const *)(uintptr_t)argv, &system_time, cancel, timeout_ms, &outcome.out,
+	outcome.result = process_run((char *const *)(uintptr_t)argv, NULL, &system_time, cancel, timeout_ms, &outcome.out,
 				     &outcome.process, &outcome.err);
 	return outcome;
 }
@@ -419,7 +419,7 @@ static void run_of_no_program(void **state)
 	(void)state;
 	if (under_valgrind())
 		skip();
-	assert_int_equal(process_run((char *const *)(uintptr_t)argv, &system_time, NULL, MINUTE_MS, &out, &result, &err), -1);
+	assert_int_equal(process_run((char *const *)(uintptr_t)argv, NULL, &system_time, NULL, MINUTE_MS, &out, &result, &err), -1);
 	assert_int_equal(err.kind, ERROR_IO);
 	assert_null(strstr(err.message, "hush"));
 }

@@ -78,7 +78,7 @@ static int run_it(const struct run *run, struct credentials *ret_credentials, st
 	struct error failure = { 0 };
 
 	log_debug(runtime->log, "running %s, the %s", run->argv[0], run->whose);
-	if (process_run(run->argv, runtime->clock, runtime->cancel, TIMEOUT_MS, &out, &result, &failure) != 0)
+	if (process_run(run->argv, NULL, runtime->clock, runtime->cancel, TIMEOUT_MS, &out, &result, &failure) != 0)
 		return not_run(run, err, &failure);
 	if (result.status != 0)
 		return failed(run, &result, err);
