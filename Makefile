@@ -247,7 +247,7 @@ MARKS ?= not long
 WHOLE_RUN = $(if $(filter-out tests/integration,$(TESTS))$(findstring once,$(MARKS))$(findstring valgrind,$(MARKS))$(findstring -k,$(PYTEST_ARGS)),,yes)
 # labs of their own beside each other: their waits overlap. A worker that dies ends the run: loadgroup would wait for ever for what
 # that one had still to do
-PYTEST_ARGS ?= -n 3 --dist loadgroup --max-worker-restart=0
+PYTEST_ARGS ?= -n 4 --dist loadgroup --max-worker-restart=0
 integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) $(ONHOST_TOOLS) $(FAULT_FS) $(EBS_SINK) $(SHIM) ## both programs as users run them, against the lab
 	@rm -rf $(BUILD)/recorded-actions
 	CPI_BIN=$(abspath $(BUILD)/cpi) ONHOST_BIN=$(abspath $(BUILD)/onhost) BUILD_DIR=$(abspath $(BUILD)) \
@@ -259,13 +259,15 @@ integration: all $(VENV)/done $(DRIVERS) $(PROPERTIES_DRIVER) $(LIBRARY_DRIVER) 
 test-long: ## all tests, sanitizers, valgrind and ten minutes a fuzzer
 	@tests/setup build demo test lint deb cross
 	+$(AGAIN) check MARKS="long or not long"
-	+$(AGAIN) lint sanitize clang valgrind
+	+$(AGAIN) lint clang valgrind
+	+$(AGAIN) sanitize SANITIZE_MARKS="not long and not once"
 	+$(AGAIN) fuzz FUZZ_SECONDS=600
 
 # what there is of threads: unit tests, and the library in a host that has many
 THREAD_TESTS := tests/integration/test_library_host.py
+SANITIZE_MARKS ?= not long and not once and not waits
 sanitize: ## unit and integration tests under AddressSanitizer and UBSan, threads under ThreadSanitizer
-	+ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check MARKS="not long and not once"
+	+ASAN_OPTIONS=allocator_may_return_null=1 $(AGAIN) SANITIZE=address,undefined check MARKS="$(SANITIZE_MARKS)"
 	+$(UNITS) SANITIZE=thread unit
 	+$(AGAIN) SANITIZE=thread integration TESTS="$(THREAD_TESTS)" PYTEST_ARGS=
 

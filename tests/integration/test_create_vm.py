@@ -533,6 +533,7 @@ def test_interfaces_outlive_it(lab, vm):
     assert sorted(settings[n]["mac"] for n in settings) == sorted(n["MacAddress"] for n in instance["NetworkInterfaces"])
 
 
+@pytest.mark.waits
 def test_it_never_runs(lab, refuse):
     lab.states(instance={"running": {"never": True}})
     error = refuse("running", kind=RETRIABLE, calls=["RunInstances", "TerminateInstances"])

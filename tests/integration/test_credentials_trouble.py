@@ -9,6 +9,8 @@ import pytest
 from conftest import request_bytes, run_cpi, start_cpi, wait_until
 from credentials_kit import SOURCES, iso
 
+pytestmark = pytest.mark.waits
+
 def secrets(machine):
     """All that must not be shown."""
     told = machine.told

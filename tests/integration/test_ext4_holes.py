@@ -464,6 +464,7 @@ def test_session(encrypted, tmp_path, part, noise):
             assert differing(image, device) == set()
 
 
+@pytest.mark.waits
 @needs_root
 def test_stemcell(tmp_path, write, noise):
     """Every file as it was, for the kernel itself; and written at most 1.02 times what the file system uses."""

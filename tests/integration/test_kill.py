@@ -12,6 +12,8 @@ import pytest
 from conftest import CPI, Working, account, run_cpi, start_cpi, wait_until
 from test_create_stemcell import created, heavy, journals, light, refused, state_env
 
+pytestmark = pytest.mark.waits
+
 MIB = 1 << 20
 THING = {"CreateVolume": "volume", "CreateSnapshot": "snapshot", "RegisterImage": "image"}
 CREATING = list(THING)

@@ -24,7 +24,7 @@ IMAGE_SIZE = 24 * MIB
 REFUSED, NO_DEVICE, PROTOCOL = 4, 5, 8
 
 # in one worker: a guest is booted for all tests, not for each
-pytestmark = [pytest.mark.skipif(guest_kit.why_not() is not None, reason=guest_kit.why_not() or ""),
+pytestmark = [pytest.mark.waits, pytest.mark.skipif(guest_kit.why_not() is not None, reason=guest_kit.why_not() or ""),
               pytest.mark.xdist_group("guest")]
 
 

@@ -17,6 +17,8 @@ from test_create_stemcell import config_with, created, state_env
 sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import crowd  # noqa: E402  pylint: disable=wrong-import-position
 
+pytestmark = pytest.mark.waits
+
 # sanitizers and valgrind take their time
 PATIENCE = 600
 

@@ -285,6 +285,7 @@ TROUBLED = [("list_workers", {}, "DescribeInstances"), ("has_worker", {"worker_i
             ("create_volume", {"size_gb": 1, "availability_zone": ZONE}, "CreateVolume")]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("fault, again", TROUBLE, ids=[t[0]["code"] for t in TROUBLE])
 @pytest.mark.parametrize("name, parameters, api_action", TROUBLED, ids=[t[0] for t in TROUBLED])
 def test_trouble_that_stays(lab, act, name, parameters, api_action, fault, again):
@@ -583,6 +584,7 @@ def test_which_region(lab, tmp_path, said, region):
 COUNT = 1500
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("size", [pytest.param(None, marks=pytest.mark.long), 250])
 def test_long_lists(fresh_lab, tmp_path, size):
     """1,500 instances and their volumes, over EC2's pages (the lab needs long for such) or smaller ones: all there, each once."""
