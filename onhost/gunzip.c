@@ -255,9 +255,7 @@ static int gunzip_read(void *codec, void *data, size_t len, struct stream_part *
 			return -1;
 	}
 	ret_part->len = len - gz->io.out_len;
-	if (gz->place == BETWEEN)
-		ret_part->sum_begin = ret_part->len;
-	else if (gz->begun != NULL)
+	if (gz->begun != NULL)
 		ret_part->sum_begin = (size_t)(gz->begun - (const uint8_t *)data);
 	return 0;
 }

@@ -23,7 +23,7 @@ struct stream_part {
 	bool sum_ends; /* at sum_end the member ends that earlier reads began, and its checksum is sum */
 	size_t sum_end;
 	uint32_t sum;
-	size_t sum_begin; /* here the member begins that later reads go on with; without one, len */
+	size_t sum_begin; /* here the member begins that later reads go on with */
 };
 
 struct stream_codec {

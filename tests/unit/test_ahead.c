@@ -103,6 +103,48 @@ static void test_failures_in_turn(void **state)
 	close_fixture(&f);
 }
 
+struct broken {
+	struct buf *packed;
+	unsigned calls;
+};
+
+/* All of it, and then a failure. */
+static int next_of_broken(void *self, const uint8_t **ret_data, size_t *ret_len, struct error *err)
+{
+	struct broken *broken = self;
+
+	if (broken->calls++ == 0) {
+		*ret_data = (const uint8_t *)broken->packed->data;
+		*ret_len = broken->packed->len;
+		return 0;
+	}
+	return error_set(err, ERROR_NETWORK, "cut");
+}
+
+/* The second decoding that was asked for is not begun. */
+static void test_not_read_after_a_failure(void **state)
+{
+	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+	struct broken broken = { .packed = &packed };
+	const struct stream_in in = { next_of_broken, &broken };
+	struct fixture f;
+	const uint8_t *data;
+	size_t len;
+
+	(void)state;
+	kit_gzip(&packed, disk, SLOT_SIZE / 2);
+	packed.len -= 20;
+	open_fixture(&f, &packed, SIZE_MAX);
+	ahead_close(f.ahead);
+	image_close(f.image);
+	assert_int_equal(image_open(&in, &f.image, &f.err), 0);
+	assert_int_equal(ahead_open(f.image, &f.extents, &f.ahead, &f.err), 0);
+	assert_int_equal(ahead_read(f.ahead, &data, &len, &f.err), -1);
+	assert_int_equal(f.err.kind, ERROR_NETWORK);
+	close_fixture(&f);
+	assert_int_equal(broken.calls, 2);
+}
+
 static void test_left_alone(void **state)
 {
 	struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
@@ -138,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_failures_in_turn),
+		cmocka_unit_test(test_not_read_after_a_failure),
 		cmocka_unit_test(test_left_alone),
 		cmocka_unit_test(test_no_slots),
 	};
