@@ -44,17 +44,6 @@ static void *decoder_main(void *self)
 	return NULL;
 }
 
-static int make_rings(struct ahead *ahead, struct error *err)
-{
-	if (ring_init(&ahead->asked, JOBS, err) != 0)
-		return -1;
-	if (ring_init(&ahead->done, JOBS, err) != 0) {
-		ring_destroy(&ahead->asked);
-		return -1;
-	}
-	return 0;
-}
-
 static void destroy_rings(struct ahead *ahead)
 {
 	ring_destroy(&ahead->asked);
@@ -68,7 +57,7 @@ int ahead_open(struct image *image, struct extents *extents, struct ahead **ret_
 		return error_nomem(err);
 	ahead->image = image;
 	ahead->extents = extents;
-	if (make_rings(ahead, err) != 0) {
+	if (ring_init_pair(&ahead->asked, &ahead->done, JOBS, err) != 0) {
 		free(ahead);
 		return -1;
 	}

@@ -10,6 +10,7 @@
 
 #include "onhost/gzip_header.h"
 #include "onhost/inflater.h"
+#include "onhost/piece.h"
 
 #define TRAILER_LEN ((size_t)8) /* CRC and length, little-endian */
 
@@ -192,13 +193,9 @@ static int inflate_some(struct gunzip *gz, struct error *err)
 
 static int end_member(struct gunzip *gz, struct error *err)
 {
-	uint32_t sum = 0, len = 0;
+	uint32_t sum = piece_le32(gz->trailer);
 
-	for (size_t i = 0; i < 4; i++) {
-		sum |= (uint32_t)gz->trailer[i] << 8 * i;
-		len |= (uint32_t)gz->trailer[4 + i] << 8 * i;
-	}
-	if (len != gz->member_len)
+	if (piece_le32(gz->trailer + 4) != gz->member_len)
 		return refuse_damaged(gz, "incorrect length", err);
 	gz->place = BETWEEN;
 	/* one that stands in this read as a whole is done with; what check knows is one that earlier reads began */

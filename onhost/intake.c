@@ -32,12 +32,8 @@ struct intake {
 
 static int make_rings(struct intake *intake, struct error *err)
 {
-	if (ring_init(&intake->empty, PIECES, err) != 0)
+	if (ring_init_pair(&intake->empty, &intake->full, PIECES, err) != 0)
 		return -1;
-	if (ring_init(&intake->full, PIECES, err) != 0) {
-		ring_destroy(&intake->empty);
-		return -1;
-	}
 	for (size_t i = 0; i < PIECES; i++)
 		ring_put(&intake->empty, &intake->pieces[i]);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Wires the stages up and runs them: a reader (intake), a decoder (ahead), a worker (untar, extents), one or two threads
- * at the writing end, and the caller's own thread, which reports progress and watches for cancellation. The stages know no
- * threads. */
+ * at the writing end, and the caller's own thread, which reports progress and watches for cancellation. But for
+ * ahead, which has the decoder, the stages know no threads. */
 #include "onhost/pipeline.h"
 
 #include <errno.h>

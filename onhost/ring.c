@@ -19,6 +19,16 @@ int ring_init(struct ring *ring, size_t size, struct error *err)
 	return 0;
 }
 
+int ring_init_pair(struct ring *first, struct ring *second, size_t size, struct error *err)
+{
+	if (ring_init(first, size, err) != 0)
+		return -1;
+	if (ring_init(second, size, err) == 0)
+		return 0;
+	ring_destroy(first);
+	return -1;
+}
+
 void ring_destroy(struct ring *ring)
 {
 	pthread_cond_destroy(&ring->changed);

@@ -26,6 +26,9 @@ struct ring {
 int ring_init(struct ring *ring, size_t size, struct error *err);
 void ring_destroy(struct ring *ring);
 
+/* Both or none. */
+int ring_init_pair(struct ring *first, struct ring *second, size_t size, struct error *err);
+
 /* Waits for room. false: the ring was stopped, and the item is still the caller's. */
 bool ring_put(struct ring *ring, void *item);
 /* Waits for an item. false: the ring was stopped, or it is empty and was closed. */

@@ -113,10 +113,11 @@ static int tell_how(const struct opening *opening, struct builder **builder, con
 static int read_release(const struct opening *opening, const char *onhost, const char **ret_release, struct error *err)
 {
 	char *argv[] = { (char *)(uintptr_t)onhost, (char *)(uintptr_t)"--version", NULL };
+	const struct process_manner manner = builder_manner(false);
 	CLEANUP_BUF struct buf out = BUF_INIT(VERSION_MAX);
 	struct process_result result;
 
-	if (process_run(argv, NULL, opening->runtime->clock, opening->runtime->cancel, VERSION_TIMEOUT_MS, &out, &result, err) != 0)
+	if (process_run(argv, &manner, opening->runtime->clock, opening->runtime->cancel, VERSION_TIMEOUT_MS, &out, &result, err) != 0)
 		return error_prefix(err, "cannot ask %s for its version", onhost);
 	const char *text = buf_text(&out);
 	if (result.status != 0 || strncmp(text, "onhost ", 7) != 0)

@@ -51,8 +51,8 @@ class Sshd:
     def command(self, command):
         """The command run through it, with the cipher that cpi prefers (cpi/builder/ssh_ciphers.c)."""
         return ["ssh", "-F", "none", "-T", "-p", str(self.port), "-i", os.path.join(self.folder, "key"), "-o", "BatchMode=yes",
-                "-o", "Compression=no", "-o", "Ciphers=^aes128-gcm@openssh.com", "-o", f"UserKnownHostsFile={self.folder}/known_hosts", "root@127.0.0.1",
-                " ".join(command)]
+                "-o", "Compression=no", "-o", "Ciphers=^aes128-gcm@openssh.com",
+                "-o", f"UserKnownHostsFile={self.folder}/known_hosts", "root@127.0.0.1", " ".join(command)]
 
     def close(self):
         self._process.terminate()

@@ -11,6 +11,7 @@ from credentials_kit import SOURCES, iso
 
 pytestmark = pytest.mark.waits
 
+
 def secrets(machine):
     """All that must not be shown."""
     told = machine.told

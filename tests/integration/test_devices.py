@@ -4,7 +4,6 @@
 Every device is a loop device that the test made itself; nothing else is ever written to.
 """
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -221,23 +220,12 @@ def test_too_small(make_loop, image):
     refused(make_loop(MIB), image, "holds|larger|small", status=IMAGE)
 
 
-@pytest.fixture
-def empty_loop(make_loop):  # pylint: disable=unused-argument
-    """A loop device that has no file, with a number that nobody gets who looks for a free one: those begin below."""
-    add, remove = 0x4C80, 0x4C81  # LOOP_CTL_ADD, LOOP_CTL_REMOVE
-    with open("/dev/loop-control", "rb") as control:
-        number = fcntl.ioctl(control, add, 10000 + os.getpid() % 10000)
-        device = f"/dev/loop{number}"
-        wait_until(lambda: os.path.exists(device))
-        yield device
-        fcntl.ioctl(control, remove, number)
-
-
-def test_loop_without_a_file(empty_loop, image):
+def test_loop_without_a_file(make_loop, image):  # pylint: disable=unused-argument
     """A device of no size."""
-    result = onhost("write", "--device", empty_loop, "--image", image)
+    with loop.without_file(10000 + os.getpid() % 10000) as device:
+        result = onhost("write", "--device", device, "--image", image)
     assert result.returncode in (REFUSED, NO_DEVICE, IO), result.stderr
-    assert empty_loop in result.stderr
+    assert device in result.stderr
 
 
 def test_no_device_at_all(tmp_path, image):

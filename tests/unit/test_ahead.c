@@ -23,20 +23,25 @@ struct fixture {
 	struct error err;
 };
 
-static void open_fixture(struct fixture *f, const struct buf *packed, size_t fail_at)
+static void open_on(struct fixture *f, const struct stream_in *in)
 {
-	*f = (struct fixture){
-		.stream = { .data = (const uint8_t *)packed->data, .len = packed->len, .step = 999, .fail_at = fail_at }
-	};
-	struct stream_in in = kit_stream_in(&f->stream);
-
 	kit_collect_init(&f->out, LEN);
 	const struct extents_options options = {
 		.limit = LEN, .where = "the disk", .slots = &f->out.slots, .emit = kit_collect, .emit_self = &f->out
 	};
 	assert_int_equal(extents_init(&f->extents, &options, &f->err), 0);
-	assert_int_equal(image_open(&in, &f->image, &f->err), 0);
+	assert_int_equal(image_open(in, &f->image, &f->err), 0);
 	assert_int_equal(ahead_open(f->image, &f->extents, &f->ahead, &f->err), 0);
+}
+
+static void open_fixture(struct fixture *f, const struct buf *packed, size_t fail_at)
+{
+	f->stream = (struct kit_stream){
+		.data = (const uint8_t *)packed->data, .len = packed->len, .step = 999, .fail_at = fail_at
+	};
+	const struct stream_in in = kit_stream_in(&f->stream);
+
+	open_on(f, &in);
 }
 
 static void close_fixture(struct fixture *f)
@@ -134,11 +139,7 @@ static void test_not_read_after_a_failure(void **state)
 	(void)state;
 	kit_gzip(&packed, disk, SLOT_SIZE / 2);
 	packed.len -= 20;
-	open_fixture(&f, &packed, SIZE_MAX);
-	ahead_close(f.ahead);
-	image_close(f.image);
-	assert_int_equal(image_open(&in, &f.image, &f.err), 0);
-	assert_int_equal(ahead_open(f.image, &f.extents, &f.ahead, &f.err), 0);
+	open_on(&f, &in);
 	assert_int_equal(ahead_read(f.ahead, &data, &len, &f.err), -1);
 	assert_int_equal(f.err.kind, ERROR_NETWORK);
 	close_fixture(&f);

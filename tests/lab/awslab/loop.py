@@ -4,6 +4,7 @@
 losetup is not used: between its looking for a free number and taking it another lab may be faster, and in a chroot
 without devtmpfs the node of a new number has to be made first.
 """
+import contextlib
 import errno
 import fcntl
 import glob
@@ -13,7 +14,8 @@ import struct
 import time
 
 CONTROL = "/dev/loop-control"
-GET_FREE, CONFIGURE, CLR_FD, SET_CAPACITY = 0x4C82, 0x4C0A, 0x4C01, 0x4C07
+ADD, REMOVE, GET_FREE = 0x4C80, 0x4C81, 0x4C82
+CONFIGURE, CLR_FD, SET_CAPACITY = 0x4C0A, 0x4C01, 0x4C07
 BLKFLSBUF = 0x1261
 READ_ONLY = 1
 LOOP_MAJOR = 7
@@ -66,6 +68,23 @@ def attach(path, read_only=False):
         raise LoopError(f"loop devices do not work here: {error}") from error
     finally:
         os.close(backing)
+
+
+@contextlib.contextmanager
+def without_file(number):
+    """The path of a new loop device of that number, which has no file. GET_FREE gives the lowest number that is free: a high
+    one is nobody else's."""
+    with open(CONTROL, "rb", buffering=0) as control:
+        fcntl.ioctl(control, ADD, number)
+        device = None
+        try:
+            device = _node(number)
+            yield device
+        finally:
+            fcntl.ioctl(control, REMOVE, number)
+            if device is not None:
+                with contextlib.suppress(FileNotFoundError):  # devtmpfs has done it
+                    os.unlink(device)
 
 
 def backing_of(device):
