@@ -18,7 +18,7 @@ struct inflater_io {
 };
 
 enum inflater_result {
-	INFLATER_OK, /* input or room for output has run out */
+	INFLATER_OK,  /* to be called again, with input and room for output */
 	INFLATER_END, /* the last block has ended: what follows it is what the library holds, and then in */
 	INFLATER_DAMAGED,
 	INFLATER_NOMEM,

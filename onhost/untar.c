@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "onhost/byte_run.h"
 
 #define TAR_BLOCK ((size_t)512)
 #define TAR_END_LEN ((int64_t)1024)
@@ -213,12 +214,10 @@ static int copy_data(struct untar *untar, uint64_t expected, struct error *err)
 
 static int check_zeros(const uint8_t *data, size_t len, struct error *err)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (data[i] != 0)
-			return error_set(err, ERROR_IMAGE,
-					 "bytes that do not belong to it follow the end of the image's "
-					 "tar archive; download the stemcell again");
-	}
+	if (!byte_run_of_zeros(data, len))
+		return error_set(err, ERROR_IMAGE,
+				 "bytes that do not belong to it follow the end of the image's "
+				 "tar archive; download the stemcell again");
 	return 0;
 }
 

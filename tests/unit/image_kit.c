@@ -137,16 +137,11 @@ void kit_pax(struct buf *out, char type, const char *const *records)
 
 /* --- packing ---------------------------------------------------------------------------------------------------- */
 
-void kit_gzip(struct buf *out, const void *data, size_t len)
-{
-	kit_gzip_header(out, NULL, data, len);
-}
-
-void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_t len)
+static void gzip(struct buf *out, struct kit_deflate how, gz_header *header, const void *data, size_t len)
 {
 	z_stream z = { 0 };
 
-	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflateInit2(&z, how.level, Z_DEFLATED, 15 + 16, how.mem_level, how.strategy), Z_OK);
 	if (header != NULL)
 		assert_int_equal(deflateSetHeader(&z, header), Z_OK);
 	size_t bound = deflateBound(&z, len) + 64;
@@ -159,6 +154,21 @@ void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_
 	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
 	buf_commit(out, bound - z.avail_out);
 	deflateEnd(&z);
+}
+
+void kit_gzip(struct buf *out, const void *data, size_t len)
+{
+	kit_gzip_header(out, NULL, data, len);
+}
+
+void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_t len)
+{
+	gzip(out, (struct kit_deflate){ 1, 8, Z_DEFAULT_STRATEGY }, header, data, len);
+}
+
+void kit_gzip_as(struct buf *out, struct kit_deflate how, const void *data, size_t len)
+{
+	gzip(out, how, NULL, data, len);
 }
 
 void kit_zstd(struct buf *out, const void *data, size_t len, int level, int window_log)

@@ -43,6 +43,13 @@ void kit_pax(struct buf *out, char type, const char *const *records);
 
 void kit_gzip(struct buf *out, const void *data, size_t len);
 void kit_gzip_header(struct buf *out, gz_header *header, const void *data, size_t len);
+/* As zlib's deflateInit2 takes them. */
+struct kit_deflate {
+	int level;
+	int mem_level;
+	int strategy;
+};
+void kit_gzip_as(struct buf *out, struct kit_deflate how, const void *data, size_t len);
 void kit_zstd(struct buf *out, const void *data, size_t len, int level, int window_log);
 void kit_xz(struct buf *out, const void *data, size_t len, uint32_t preset);
 

@@ -242,6 +242,59 @@ static void test_large(void **state)
 	codec_under_test->close(codec);
 }
 
+#define AREA ((size_t)2 * 1024 * 1024)
+
+static void expect_data(const struct buf *packed, const uint8_t *data, size_t len)
+{
+	static const size_t steps[] = { 100000, KIT_MAX };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct buf out CLEANUP_BUF = BUF_INIT(2 * KIT_MAX);
+		struct error err;
+		assert_int_equal(decode(packed, i == 0 ? 50000 : 0, steps[i], &out, &err), 0);
+		assert_int_equal(out.len, len);
+		assert_memory_equal(out.data, data, len);
+	}
+}
+
+/* Large areas of one byte, which the packed data speak of in long runs of equal bytes, whatever the symbols' lengths: noise
+ * before and behind them (in one block with them, so that a match takes two bits or more), and matches far back. */
+static void test_areas(void **state)
+{
+	static const struct kit_deflate hows[] = {
+		{ 6, 8, Z_DEFAULT_STRATEGY }, { 1, 8, Z_DEFAULT_STRATEGY }, { 9, 9, Z_DEFAULT_STRATEGY }, { 0, 8, Z_DEFAULT_STRATEGY },
+		{ 6, 9, Z_RLE },	      { 6, 8, Z_HUFFMAN_ONLY },	    { 6, 8, Z_FIXED },
+	};
+	static const struct {
+		uint8_t value;
+		size_t noise;
+		size_t len;
+	} rows[] = {
+		{ 0, 0, AREA }, { 0, 700, AREA }, { 0, 23000, AREA }, { 0, 23000, AREA * 5 / 8 }, { 0, 60000, AREA / 3 }, { 0, 14000, AREA / 8 },
+		{ 'x', 0, AREA }, { 0xFF, 23000, AREA },
+	};
+	static uint8_t noise[60000];
+	uint8_t *data = test_malloc(3 * (AREA + sizeof(noise)));
+
+	(void)state;
+	kit_disk(noise, sizeof(noise), 7);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = 0;
+		for (int k = 0; k < 3; k++) {
+			memcpy(data + len, noise, rows[i].noise);
+			len += rows[i].noise;
+			memset(data + len, rows[i].value, rows[i].len + (size_t)k);
+			len += rows[i].len + (size_t)k;
+		}
+		for (size_t k = 0; k < sizeof(hows) / sizeof(hows[0]); k++) {
+			struct buf packed CLEANUP_BUF = BUF_INIT(KIT_MAX);
+			kit_gzip_as(&packed, hows[k], data, len);
+			expect_data(&packed, data, len);
+		}
+	}
+	test_free(data);
+}
+
 /* bsdtar fills its last block with zeros when it writes to a pipe. */
 static void test_padded(void **state)
 {
@@ -302,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_padded),       cmocka_unit_test(test_large),
 		cmocka_unit_test(test_input_error),  cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_headers),      cmocka_unit_test(test_sum_anywhere),
+		cmocka_unit_test(test_areas),
 	};
 
 	kit_disk(disk, LEN, 1);
