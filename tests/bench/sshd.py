@@ -18,16 +18,19 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 StrictModes no
 UsePAM no
+SetEnv HOME={folder}/home
 """
 
 
 class Sshd:
-    """One that lets root in by a key of its own."""
+    """One that lets root in by a key of its own. The home it gives is empty: what this machine's root has its shell do first
+    is not measured."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="aws-cpi-bench-")
         for name in ("host_key", "key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(self.folder, name)], check=True)
+        os.mkdir(os.path.join(self.folder, "home"))
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         with open(os.path.join(self.folder, "config"), "w", encoding="ascii") as file:
