@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "common/io.h"
 
-#define CHUNK_BYTES ((size_t)256 * 1024)
+#define CHUNK_BYTES ((size_t)64 * 1024) /* what has been read and summed up is still in the cache when it is written */
 #define PIPE_BYTES (1024 * 1024)
 #define READ_BYTES ((size_t)64 * 1024)
 #define QUOTED_MAX 160
