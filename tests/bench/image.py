@@ -199,7 +199,8 @@ def show(args, result):
         return
     rows = run_all(args.mib, args.rounds)
     table(f"image of {args.mib} MiB to a device, medians of {args.rounds} rounds in turn", rows,
-          [("wall_s", "wall s", 1), ("cpu_s", "cpu s", 1), ("written_mib", "written MiB", 1), ("peak_mib", "peak MiB", 1)])
+          [("wall_s", "wall s", 1), ("cpu_s", "cpu s", 1), ("idle", "idle %", 100), ("written_mib", "written MiB", 1),
+           ("peak_mib", "peak MiB", 1)])
     print("\n  onhost write, medians of the rounds' ratios")
     for name, relation, bound, value in figures(rows):
         met = value >= bound if relation == ">=" else value <= bound

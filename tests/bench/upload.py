@@ -13,7 +13,7 @@ import threading
 import time
 
 import image
-from measure import measured, median, table
+from measure import idle_s, idle_share, measured, median, table
 
 MIB = 1 << 20
 LATENCY_MS = 20
@@ -38,13 +38,6 @@ def command(path, config, connections=None):
 def reading(path):
     """What an upload's child does, with a reader that only throws away."""
     return ["sh", "-c", '"$0" unpack --blocks --image "$1" 2>/dev/null | cat >/dev/null', ONHOST, path]
-
-
-def idle_s():
-    """Seconds that the machine's processors had nothing to do, all of them together since it started."""
-    with open("/proc/stat", encoding="ascii") as file:
-        words = file.readline().split()
-    return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def children(pid):
@@ -96,7 +89,7 @@ def run(words, env):
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
-        idle = (idle_s() - idle) / wall / os.cpu_count()
+        idle = idle_share(idle, wall)
         process.returncode = os.waitstatus_to_exitcode(status)
         cpi_mib, onhost_mib = peaks.end()
         if process.returncode != 0:
