@@ -10,6 +10,7 @@
 #include "common/json_write.h"
 #include "common/url.h"
 #include "cpi/actions/worker_action.h"
+#include "cpi/aws/environment.h"
 
 extern char **environ;
 
@@ -94,8 +95,7 @@ static bool is_proxy(const char *variable)
 
 int secrets_of_environment(struct log *log, struct arena *arena, struct error *err)
 {
-	static const char *const names[] = { "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-					     "AWS_CONTAINER_AUTHORIZATION_TOKEN" };
+	static const char *const names[] = { ENVIRONMENT_SECRETS };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		log_add_secret(log, getenv(names[i]));

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cpi/aws/environment.h"
+
 void builder_command_add(struct builder_command *command, const char *text)
 {
 	if (command->count + 1 >= BUILDER_MAX_ARGS)
@@ -15,8 +17,7 @@ void builder_command_add(struct builder_command *command, const char *text)
 
 /* The environment can be read by whoever runs as the same user; ssh hands the language on. */
 static const char *const not_for_builders[] = {
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
+	ENVIRONMENT_CREDENTIALS, "LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", NULL,
 };
 
 struct process_manner builder_manner(bool no_terminal)

@@ -13,6 +13,7 @@
 #include "common/io.h"
 #include "common/process.h"
 #include "common/words.h"
+#include "cpi/aws/environment.h"
 #include "cpi/upload/block_stream.h"
 
 #define PIPE_BYTES (1024 * 1024)
@@ -25,10 +26,7 @@
 #define MAX_ARGUMENTS 9
 
 /* It asks AWS nothing, and has looked at foreign bytes. */
-static const char *const not_for_onhost[] = {
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN", NULL,
-};
+static const char *const not_for_onhost[] = { ENVIRONMENT_CREDENTIALS, NULL };
 
 struct image_blocks {
 	struct runtime *runtime;
