@@ -36,9 +36,9 @@ int process_wait(struct process *process, const struct clock *clock, struct dead
 /* Closes our ends; SIGTERM; SIGKILL after grace_ms; reaps it. Safe to call twice, and on one that never started. */
 void process_stop(struct process *process, const struct clock *clock, int64_t grace_ms);
 /* Runs argv to its end (manner NULL: started as process_start does), without any input, and gathers what it writes to
- * standard output; what it writes to standard error is counted and dropped. 0 and the status as waitpid gives it; or -1, and it is stopped, with all of its group:
- * ERROR_TOO_BIG beyond out's maximum, ERROR_TIMEOUT, ERROR_CANCELLED, ERROR_IO when it cannot be started. What a child that
- * it leaves behind writes later is not waited for. */
+ * standard output; what it writes to standard error is counted and dropped. 0 and the status as waitpid gives it; or -1, and
+ * it is stopped, with all of its group: ERROR_TOO_BIG beyond out's maximum, ERROR_TIMEOUT, ERROR_CANCELLED, ERROR_IO when it
+ * cannot be started. What a child that it leaves behind writes later is not waited for. */
 struct process_result {
 	int status;
 	size_t error_bytes; /* on standard error */

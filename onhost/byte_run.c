@@ -27,7 +27,7 @@ bool byte_run_of_zeros(const uint8_t *data, size_t len)
 
 size_t byte_run_find(const uint8_t *data, size_t len, size_t *ret_run)
 {
-	for (size_t at = 0; len - at >= SAMPLE; at += len - at < STRIDE ? len - at : STRIDE) {
+	for (size_t at = 0; at + SAMPLE <= len; at += STRIDE) {
 		if (memcmp(data + at, data + at + 1, SAMPLE - 1) != 0)
 			continue;
 		size_t begin = at;

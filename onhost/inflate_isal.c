@@ -17,7 +17,7 @@
 
 struct isal {
 	struct inflate_state state;
-	struct inflate_state before; /* a run's second step */
+	struct inflate_state before; /* a run's second step: is_as_before */
 	uint64_t zeros;              /* still to be given out: the input that they stand for is taken */
 };
 

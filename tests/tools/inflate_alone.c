@@ -42,7 +42,7 @@ static int zlib_alone(int fd)
 		result = result == Z_BUF_ERROR ? Z_OK : result;
 	}
 	inflateEnd(&z);
-	return result == Z_STREAM_END ? 0 : -1;
+	return result == Z_STREAM_END ? 0 : 1;
 }
 
 #ifdef HAVE_ISAL
@@ -61,7 +61,7 @@ static int isal_alone(int fd)
 			result = isal_inflate(&isal);
 		}
 	}
-	return result == ISAL_DECOMP_OK && isal.block_state == ISAL_BLOCK_FINISH ? 0 : -1;
+	return result == ISAL_DECOMP_OK && isal.block_state == ISAL_BLOCK_FINISH ? 0 : 1;
 }
 #endif
 
@@ -78,7 +78,7 @@ int main(int argc, char *argv[])
 #endif
 	if (result == 2)
 		fputs("usage: inflate_alone zlib|isal FILE (isal only where onhost was built with it)\n", stderr);
-	else if (result != 0)
+	else if (result == 1)
 		fputs("inflate_alone: the file cannot be unpacked\n", stderr);
-	return result == 2 ? 2 : result == 0 ? 0 : 1;
+	return result;
 }
